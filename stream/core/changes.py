@@ -1,0 +1,55 @@
+"""What goes out: a change of one answer of one customer, and what caused it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stream.core.program import Decider, Definition
+
+
+@dataclass(frozen=True, slots=True)
+class EventCause:
+    message_id: str | None
+    event: str  # event name, or page / screen / identify / group
+    event_time_ms: int
+    offset: int  # of the record in its input partition
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockCause:
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureCause:
+    offset: int
+    request_id: str | None
+
+
+Cause = EventCause | ClockCause | ErasureCause
+
+
+@dataclass(slots=True)
+class Change:
+    """One change. `definition` None: the customer was erased. Stages are indices into `definition.stages`
+    (None: no stage before); for a segment `before`/`after` are 0 and 1 (`before` None and 0 mean the same).
+    `sequence` is gapless per customer and life, `nth` per definition. `corrects` is the sequence of the change undone."""
+
+    definition: Definition | None
+    sequence: int
+    nth: int
+    set_index: int
+    set_size: int
+    before: int | None
+    after: int | None
+    effective_ms: int
+    decided_ms: int
+    cause: Cause
+    because: list[Decider]
+    valid_until_ms: int | None
+    control: bool | None
+    replayed: bool
+    corrects: int | None
+    carried: dict[str, Any]

@@ -1,0 +1,127 @@
+"""The outside as the engine sees it. `stream.kafka` and `stream.store` implement it; a simulation can too.
+
+Calls of `Transactions`, `Offsets`, `ChangelogReader` and `StateStore` block and are made from worker threads, never
+from the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class Produce:
+    """One record to write. `headers` may be None."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A partition's committed offset, with the commit number and nonce in its metadata (0 and "" when none was set).
+    `offset` is None when the group never committed."""
+
+    offset: int | None
+    commit_number: int
+    nonce: str
+
+
+# What a transactional call may raise; anything else is a bug of ours.
+class Aborted(Exception):
+    """The transaction can't go on and must be aborted (also: the member was thrown out of the group)."""
+
+
+class OutcomeUnknown(Exception):
+    """The call timed out or the connection was lost: for a commit, nobody knows yet."""
+
+
+class Fenced(Exception):
+    """Another producer took over, or the client is in a fatal state: the process must exit."""
+
+
+class Transactions(Protocol):
+    """One transactional producer (KIP-447). Every call has a time-out; errors as above."""
+
+    def begin(self) -> None: ...
+    def produce(self, records: Iterable[Produce]) -> None: ...
+    def send_offsets(self, offsets: dict[int, tuple[int, str]], group_metadata: Any) -> None:
+        """offsets: input partition -> (next offset, metadata text)."""
+
+    def commit(self) -> None: ...
+    def abort(self) -> None: ...
+    def renew(self) -> None:
+        """Initialise a new producer with the same transactional id, then drop the old one: fences its open work."""
+
+    def broker_time_ms(self) -> tuple[int, int] | None:
+        """(broker's append time, our wall time) of the newest journal record acknowledged, if the topic tells."""
+
+
+class Offsets(Protocol):
+    """Reads of offsets, by handles that are not subscribed."""
+
+    def committed(self, partitions: Sequence[int]) -> dict[int, Committed]:
+        """The group's stable committed offsets (waits while a transaction on them is open)."""
+
+    def high_watermarks(self, partitions: Sequence[int]) -> dict[int, int]:
+        """End offsets of the input, asked read_uncommitted."""
+
+    def low_watermarks(self, partitions: Sequence[int]) -> dict[int, int]:
+        """First offsets of the input still there."""
+
+    def changelog_bounds(self, partition: int) -> tuple[int, int]:
+        """(first offset, end offset asked read_uncommitted) of the changelog's partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangelogRecord:
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
+class ChangelogReader(Protocol):
+    def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[ChangelogRecord], int]]:
+        """Batches of records from `start`, read_committed, each with the position after it, until the position reaches
+        `end`. Yields empty batches while it waits, so that the caller can give up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One input record as read. `timestamp_ms` is the record's own (-1: none)."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None
+    timestamp_ms: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of one partition from one poll, in offset order. `next_offset` is set when an EOF event came after them:
+    the offset at which the next record will be. `epoch` tells batches from before a seek."""
+
+    partition: int
+    epoch: int
+    read_ms: int
+    records: list[Any]  # Record-like: the poll thread may hand librdkafka's messages through unchanged
+    eof_offset: int | None = None
+
+
+class Source(Protocol):
+    """The subscribed consumer, commanded from the event loop; its poll thread carries the commands out between polls."""
+
+    def start(self, partition: int, offset: int, epoch: int) -> None:
+        """Seek there, stamp what follows with `epoch`, resume."""
+
+    async def group_metadata(self) -> Any: ...
+    def done(self, records: int) -> None:
+        """So many records handed out were processed (or dropped): for back-pressure."""
