@@ -35,7 +35,7 @@ Cause = EventCause | ClockCause | ErasureCause
 class Change:
     """One change. `definition` None: the customer was erased. Stages are indices into `definition.stages`
     (None: no stage before); for a segment `before`/`after` are 0 and 1 (`before` None and 0 mean the same).
-    `sequence` is gapless per customer and life, `nth` per definition. `corrects` is the sequence of the change undone."""
+    `sequence` is gapless per customer and life, `nth` per definition. `corrects`: sequence of the change undone."""
 
     definition: Definition | None
     sequence: int

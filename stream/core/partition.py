@@ -1,0 +1,261 @@
+"""One partition's order of things: records as they come, wakes when the clock allows, changes with their sequence.
+
+The partition is told what was read (`take`) and how far time has come (`step`); it keeps what came of it in `pending`
+until its owner has committed that (`committed`) or given it up (`aborted`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stream.core.changes import Change, ErasureCause
+from stream.core.events import NEVER_MS, Decoded, Erasure, Event, Ignored, Reason, Rejected
+from stream.core.memory import Verdict, fingerprint, recall, remember
+from stream.core.profile import Profile
+from stream.core.program import Program
+from stream.core.transition import Arrival, Wake, advance
+from stream.core.wakes import Stored, Wakes
+
+GRACE_MS = 2_000
+"""How long a clock-fired wake waits for stragglers of a producer."""
+
+_UNKNOWN = Profile("", (0, 0), 0, [])
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the records since the last commit; the first six add up to `received`."""
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    ignored: int = 0
+    rejected: int = 0
+    erased: int = 0
+    late: int = 0  # of the accepted: earlier than the customer's latest judged instant
+    wakes: int = 0
+
+
+@dataclass(slots=True)
+class Pending:
+    """What came of the records and steps since the last commit.
+
+    touched   customer id -> profile, or None when erased
+    changes   (profile as it was born, change), in order
+    changed   ids of customers whose membership record must be written
+    batches   (first offset, read time) of each batch; steps: (offset, clock, entries popped)
+    """
+
+    touched: dict[str, Profile | None] = field(default_factory=dict)
+    changes: list[tuple[Profile, Change]] = field(default_factory=list)
+    changed: dict[str, None] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    batches: list[tuple[int, int]] = field(default_factory=list)
+    steps: list[tuple[int, int, int]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition stands. `replay_until_*`: what lies before is history read at the first start."""
+
+    next_offset: int
+    clock_ms: int = NEVER_MS
+    cursor_ms: int = NEVER_MS
+    replay_until_offset: int = 0
+    replay_until_ms: int = NEVER_MS
+
+
+class Partition:
+    def __init__(
+        self,
+        number: int,
+        program: Program,
+        load: Callable[[str], Profile | None],
+        stored_wakes: Stored,
+        position: Position,
+        grace_ms: int = GRACE_MS,
+    ) -> None:
+        self.number = number
+        self.program = program
+        self.grace_ms = grace_ms
+        self._load = load
+        self._committed_position = position
+        self._replay_until = (position.replay_until_offset, position.replay_until_ms)
+        self.next_offset = position.next_offset
+        self.clock_ms = position.clock_ms
+        self.wakes = Wakes(stored_wakes, position.cursor_ms)
+        self.pending = Pending()
+
+    # -- input
+
+    def batch(self, first_offset: int, read_ms: int) -> None:
+        """A batch begins: what follows was read at `read_ms`."""
+        self.pending.batches.append((first_offset, read_ms))
+
+    def take(self, item: Decoded, read_ms: int) -> None:
+        """Take one record in. Offsets only rise; gaps are the log's control records or compacted-away ones."""
+        assert item.offset >= self.next_offset, "offsets never go back"
+        self.next_offset = item.offset + 1
+        counts = self.pending.counts
+        counts.received += 1
+        if type(item) is Event:
+            self._event(item, read_ms)
+        elif type(item) is Rejected:
+            self._reject(item)
+        elif type(item) is Ignored:
+            counts.ignored += 1
+        else:
+            assert type(item) is Erasure
+            self._erase(item, read_ms)
+
+    def skip_to(self, offset: int) -> None:
+        """Nothing that concerns us lies before `offset` (transaction markers)."""
+        if offset > self.next_offset:
+            self.next_offset = offset
+
+    def step(self, clock_ms: int, limit: int) -> bool:
+        """Move the clock (never back) and fire up to `limit` wakes it has passed by the grace.
+
+        Returns True when nothing more is due. Call again with the same clock for the rest.
+        """
+        self.clock_ms = max(self.clock_ms, clock_ms)
+        popped = 0
+        for due_ms, customer_id in self.wakes.due(self.clock_ms - self.grace_ms, limit):
+            popped += 1
+            profile = self._profile(customer_id)
+            if profile is not None and profile.indexed_ms == due_ms:
+                if profile.wake_ms == due_ms:
+                    self._fire(profile, self.clock_ms)
+                self._index(profile)
+                self.pending.touched[customer_id] = profile
+        self._journal_step(popped)
+        return popped < limit
+
+    def _journal_step(self, popped: int) -> None:
+        steps = self.pending.steps
+        if steps and steps[-1][0] == self.next_offset and not steps[-1][2]:
+            steps.pop()  # nothing happened between the two: one step to the later instant is the same
+        steps.append((self.next_offset, self.clock_ms, popped))
+
+    # -- commit
+
+    @property
+    def moved(self) -> bool:
+        """Whether there is anything to commit (a mere move of the clock is not)."""
+        return self.next_offset != self._committed_position.next_offset or bool(self.pending.touched)
+
+    @property
+    def committed_clock_ms(self) -> int:
+        return self._committed_position.clock_ms
+
+    def position(self) -> Position:
+        return Position(self.next_offset, self.clock_ms, self.wakes.cursor_ms, *self._replay_until)
+
+    def committed(self) -> None:
+        """What was pending is in the log and in the store."""
+        self.wakes.committed()
+        self._committed_position = self.position()
+        self.pending = Pending()
+
+    def aborted(self) -> None:
+        """Give up what was pending; touched profiles are half done and must not be used again."""
+        self.wakes.aborted()
+        self.next_offset = self._committed_position.next_offset
+        self.clock_ms = self._committed_position.clock_ms
+        self.pending = Pending()
+
+    # -- one customer
+
+    def _profile(self, customer_id: str) -> Profile | None:
+        profile = self.pending.touched.get(customer_id, _UNKNOWN)
+        return self._load(customer_id) if profile is _UNKNOWN else profile
+
+    def _event(self, event: Event, read_ms: int) -> None:
+        counts = self.pending.counts
+        customer_id = event.customer_id
+        mark = None if event.message_id is None else fingerprint(event.message_id)
+        profile = self._profile(customer_id)
+        if profile is None:
+            profile = Profile(
+                customer_id, (self.number, event.offset), len(self.program.definitions), self.program.blank()
+            )
+        else:
+            verdict = recall(profile, mark, event.time_ms, self.program.accepts_too_old)
+            if verdict is Verdict.DUPLICATE:
+                counts.duplicate += 1
+                return
+            if verdict is Verdict.TOO_OLD:
+                detail = "its time is before that of message ids already forgotten, so a repeat can't be told"
+                self._reject(Rejected(event.offset, Reason.TOO_OLD, detail))
+                return
+            if profile.wake_ms < event.time_ms:
+                self._fire_before(profile, event.time_ms, read_ms)
+            if event.time_ms < profile.now_ms:
+                counts.late += 1
+        counts.accepted += 1
+        changes = advance(profile, Arrival(event, read_ms, event.offset < self._replay_until[0]), self.program).changes
+        remember(profile, mark, event.time_ms)
+        if changes:
+            self._changed(profile, changes)
+        if profile.wake_ms < profile.indexed_ms or profile.indexed_ms <= profile.now_ms:
+            self._index(profile)
+        self.pending.touched[customer_id] = profile
+
+    def _fire_before(self, profile: Profile, time_ms: int, read_ms: int) -> None:
+        """A customer's wakes due strictly before its own next record come first, in order."""
+        while profile.wake_ms < time_ms:
+            self._fire(profile, read_ms)
+
+    def _fire(self, profile: Profile, decided_ms: int) -> None:
+        due_ms = profile.wake_ms
+        self.pending.counts.wakes += 1
+        changes = advance(profile, Wake(due_ms, decided_ms, due_ms < self._replay_until[1]), self.program).changes
+        assert profile.wake_ms > due_ms, "a wake must lead to a later one"
+        if changes:
+            self._changed(profile, changes)
+
+    def _changed(self, profile: Profile, changes: list[Change]) -> None:
+        pending = self.pending
+        for change in changes:
+            pending.changes.append((profile, change))
+        pending.changed[profile.customer_id] = None
+
+    def _index(self, profile: Profile) -> None:
+        if profile.indexed_ms != profile.wake_ms:
+            self.wakes.remove(profile.indexed_ms, profile.customer_id)
+            profile.indexed_ms = profile.wake_ms
+        self.wakes.add(profile.wake_ms, profile.customer_id)
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.pending.counts.rejected += 1
+        self.pending.rejected.append(rejected)
+
+    def _erase(self, erasure: Erasure, read_ms: int) -> None:
+        self.pending.counts.erased += 1
+        profile = self._profile(erasure.customer_id)
+        if profile is None:
+            return
+        self._fire_before(profile, erasure.time_ms, read_ms)
+        change = Change(
+            definition=None,
+            sequence=profile.sequence + 1,
+            nth=1,
+            set_index=1,
+            set_size=1,
+            before=None,
+            after=None,
+            effective_ms=max(profile.now_ms, erasure.time_ms),
+            decided_ms=read_ms,
+            cause=ErasureCause(erasure.offset, erasure.request_id),
+            because=[],
+            valid_until_ms=None,
+            control=None,
+            replayed=erasure.offset < self._replay_until[0],
+            corrects=None,
+            carried={},
+        )
+        self._changed(profile, [change])
+        self.wakes.remove(profile.indexed_ms, erasure.customer_id)
+        self.pending.touched[erasure.customer_id] = None

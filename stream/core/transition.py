@@ -1,0 +1,144 @@
+"""The one door: the only place where a customer's answers change.
+
+`advance(profile, stimulus, program)` judges a customer at one instant and returns what changed. The profile is changed
+in place; when the program raises, the profile is half done and its owner must drop it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from stream.core.changes import Cause, Change, ClockCause, EventCause
+from stream.core.events import FOREVER_MS, NEVER_MS, Event
+from stream.core.profile import Profile
+from stream.core.program import Answers, Program
+
+SWEEP_LIMIT = 64
+"""Breakpoints looked at for the next flip; after so many the customer is simply asked again at the next one."""
+
+
+@dataclass(slots=True)
+class Arrival:
+    """An event to fold and judge. `decided_ms` is the read time of its batch."""
+
+    event: Event
+    decided_ms: int
+    replayed: bool
+
+
+@dataclass(slots=True)
+class Wake:
+    """The customer's `wake_ms` has come. `decided_ms` is the clock, or the read time of the record that waits."""
+
+    due_ms: int
+    decided_ms: int
+    replayed: bool
+
+
+Stimulus = Arrival | Wake
+
+
+class Transition(NamedTuple):
+    """`changes` of one cause, in the order of the definitions; the profile's next wake (FOREVER_MS: none)."""
+
+    changes: list[Change]
+    next_wake_ms: int
+
+
+def advance(profile: Profile, stimulus: Stimulus, program: Program) -> Transition:
+    """Judge a customer for an event or a wake.
+
+    An event is folded first, then judged at max(event time, customer's latest judged instant). A wake must not be
+    earlier than that instant.
+    """
+    if type(stimulus) is Arrival:
+        event = stimulus.event
+        touched = program.fold(profile.cells, event)
+        seen_before = profile.now_ms != NEVER_MS
+        if event.time_ms > profile.now_ms:
+            profile.now_ms = event.time_ms
+        if seen_before and not touched and profile.now_ms < profile.wake_ms:
+            return Transition([], profile.wake_ms)
+        cause: Cause = EventCause(
+            event.message_id, event.name or event.kind, event.time_ms, event.offset, event.traceparent
+        )
+    else:
+        assert type(stimulus) is Wake and stimulus.due_ms >= profile.now_ms
+        profile.now_ms = stimulus.due_ms
+        cause = ClockCause(stimulus.due_ms)
+    answers, turns_ms = program.judge(profile.cells, profile.now_ms)
+    changes: list[Change] = []
+    if answers != profile.answers:
+        changes = _changes(profile, answers, program, cause, stimulus)
+    profile.wake_ms = _next_flip(profile, program, turns_ms)
+    return Transition(changes, profile.wake_ms)
+
+
+def _next_flip(profile: Profile, program: Program, turns_ms: int) -> int:
+    """The first instant after now at which an answer differs, or where the sweep gave up and will ask again."""
+    for _ in range(SWEEP_LIMIT):
+        if turns_ms >= FOREVER_MS:
+            return FOREVER_MS
+        answers, later_ms = program.judge(profile.cells, turns_ms)
+        if answers != profile.answers:
+            return turns_ms
+        assert later_ms > turns_ms, "a program must name a later instant"
+        turns_ms = later_ms
+    return turns_ms
+
+
+def _changes(profile: Profile, answers: Answers, program: Program, cause: Cause, stimulus: Stimulus) -> list[Change]:
+    definitions = program.definitions
+    present = profile.answers
+    moved = [
+        index
+        for index, answer in enumerate(answers)
+        if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
+    ]
+    corrected = [_corrected(profile, index, cause) for index in moved]
+    profile.answers = answers
+    changes = []
+    for position, index in enumerate(moved):
+        definition = definitions[index]
+        profile.sequence += 1
+        profile.nth[index] += 1
+        control = profile.control[index]
+        if definition.is_segment:
+            if answers[index]:
+                control = program.held_out(index, profile.customer_id)
+            profile.control[index] = control if answers[index] else None
+        changes.append(
+            Change(
+                definition=definition,
+                sequence=profile.sequence,
+                nth=profile.nth[index],
+                set_index=position + 1,
+                set_size=len(moved),
+                before=present[index] if present[index] >= 0 else None,
+                after=answers[index],
+                effective_ms=profile.now_ms,
+                decided_ms=stimulus.decided_ms,
+                cause=cause,
+                because=program.because(index, profile.cells, profile.now_ms),
+                valid_until_ms=program.valid_until(index, profile.cells, profile.now_ms),
+                control=control,
+                replayed=stimulus.replayed,
+                corrects=corrected[position],
+                carried=program.carried(index, profile.cells, profile.now_ms),
+            )
+        )
+        profile.since_ms[index] = profile.now_ms
+        profile.changed_by[index] = profile.sequence
+        profile.by_clock[index] = 1 if type(cause) is ClockCause else 0
+    return changes
+
+
+def _corrected(profile: Profile, index: int, cause: Cause) -> int | None:
+    """The change that this one undoes: the event happened before the present answer came about, so that change should
+    not have been. An event at the very instant counts as earlier than the clock, since it is folded before a wake."""
+    if type(cause) is not EventCause or not profile.changed_by[index]:
+        return None
+    since_ms = profile.since_ms[index]
+    earlier = cause.event_time_ms < since_ms or (cause.event_time_ms == since_ms and profile.by_clock[index])
+    return profile.changed_by[index] if earlier else None
