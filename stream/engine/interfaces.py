@@ -63,6 +63,9 @@ class Transactions(Protocol):
     def broker_time_ms(self) -> tuple[int, int] | None:
         """(broker's append time, our wall time) of the newest journal record acknowledged, if the topic tells."""
 
+    def meta_offset(self, partition: int) -> int | None:
+        """Changelog offset of the newest `meta` record acknowledged in this partition."""
+
 
 class Offsets(Protocol):
     """Reads of offsets, by handles that are not subscribed."""
@@ -93,27 +96,19 @@ class ChangelogReader(Protocol):
         `end`. Yields empty batches while it waits, so that the caller can give up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One input record as read. `timestamp_ms` is the record's own (-1: none)."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers | None
-    timestamp_ms: int
-
-
 @dataclass(slots=True)
 class Batch:
-    """Records of one partition from one poll, in offset order. `next_offset` is set when an EOF event came after them:
-    the offset at which the next record will be. `epoch` tells batches from before a seek."""
+    """Records of one partition from one poll, in offset order, as librdkafka's messages (methods offset(), key(),
+    value(), headers(), timestamp() -> (type, ms)). `eof_offset` is set when an EOF event came after them: the offset at
+    which the next record will be. `epoch` tells batches from before a seek; `serial` counts the batches of one
+    partition and epoch from 0, so that one lost on the way is noticed."""
 
     partition: int
     epoch: int
     read_ms: int
-    records: list[Any]  # Record-like: the poll thread may hand librdkafka's messages through unchanged
+    records: list[Any]
     eof_offset: int | None = None
+    serial: int = 0
 
 
 class Source(Protocol):
@@ -125,3 +120,44 @@ class Source(Protocol):
     async def group_metadata(self) -> Any: ...
     def done(self, records: int) -> None:
         """So many records handed out were processed (or dropped): for back-pressure."""
+
+
+StoredWake = tuple[int, bytes]
+"""(due ms, customer key)"""
+
+
+class StateStore(Protocol):
+    """The state of one partition on disk. `write` is one atomic batch. May raise `stream.errors.SegmenterError`s."""
+
+    def meta(self) -> bytes | None: ...
+    def get(self, key: bytes) -> bytes | None: ...
+    def write(
+        self,
+        customers: list[tuple[bytes, bytes | None]],
+        wakes_added: list[StoredWake],
+        wakes_removed: list[StoredWake],
+        meta: bytes | None,
+    ) -> None: ...
+    def due(self, from_ms: int, until_ms: int) -> Iterator[StoredWake]:
+        """Wakes in order, both ends inclusive."""
+
+    def scan(self) -> Iterator[tuple[bytes, bytes]]: ...
+    def check(self, keys: int, digest: int) -> str | None:
+        """A full scan: None when count and digest agree, else what is wrong."""
+
+    def close(self) -> None: ...
+    def sizes(self) -> dict[str, int]: ...
+
+
+class Stores(Protocol):
+    """Where the stores of the partitions are."""
+
+    def open(self, partition: int) -> StateStore:
+        """Open or create; raises StoreDamaged when it can't be read."""
+
+    def set_aside(self, partition: int, reason: str) -> None:
+        """Move what is there out of the way (it is closed), for a rebuild."""
+
+
+class StoreDamaged(Exception):
+    """The local copy can't be trusted; the changelog has everything."""

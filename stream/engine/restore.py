@@ -1,0 +1,278 @@
+"""Bring one partition's state to what was last committed, or refuse.
+
+The protocol. Read the group's stable committed offset; ask where the changelog ends, read_uncommitted; read it
+read_committed until that end is reached (an older owner's open transaction must be decided first). The last `meta` on
+the changelog must name that committed offset and commit number. A local copy saves reading what it already has; on any
+doubt about it, it is set aside and everything is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stream.codec.journal import Meta, decode_meta
+from stream.codec.snapshot import digest, wake_of
+from stream.core.events import FOREVER_MS
+from stream.core.program import Program
+from stream.engine.interfaces import (
+    ChangelogReader,
+    Committed,
+    Offsets,
+    StateStore,
+    StoreDamaged,
+    StoredWake,
+    Stores,
+)
+from stream.engine.local import META_KEY, decode_local, encode_local
+from stream.engine.observer import Observer
+from stream.errors import StartRefused, UnreadableState
+
+SCAN_BATCH = 20_000
+"""Customers per write while the wake index is built: bounds memory, large enough to be fast."""
+
+
+class GivenUp(Exception):
+    """The partition was taken away while it was being restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a partition's state begins when nothing was ever committed."""
+
+    start_from: str  # earliest or latest
+    partition_count: int
+    new_run_id: Callable[[], str]
+    now_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    store: StateStore
+    meta: Meta
+    rebuilt: bool
+
+
+@dataclass(slots=True)
+class Restorer:
+    """What restoring needs; one for the worker, `restore` is called from a worker thread per partition."""
+
+    program: Program
+    offsets: Offsets
+    changelog: ChangelogReader
+    stores: Stores
+    beginning: Beginning
+    observer: Observer
+
+    def restore(self, partition: int, given_up: Callable[[], bool]) -> Restored:
+        """Raises StartRefused (with the remedy), GivenUp."""
+        started = time.monotonic()
+        committed = self.offsets.committed([partition])[partition]
+        first, end = self.offsets.changelog_bounds(partition)
+        restored = self._from_local(partition, committed, first, end, given_up)
+        if restored is None:
+            restored = self._rebuild(partition, committed, first, end, given_up)
+        self._check_input(partition, restored.meta)
+        seconds = time.monotonic() - started
+        self.observer.restored(partition, restored.meta.keys, seconds, restored.rebuilt)
+        return restored
+
+    # -- the local copy, brought up to date
+
+    def _from_local(
+        self, partition: int, committed: Committed, first: int, end: int, given_up: Callable[[], bool]
+    ) -> Restored | None:
+        """None: there is no local copy, or it was set aside."""
+        try:
+            store = self.stores.open(partition)
+        except StoreDamaged as damage:
+            self._set_aside(partition, str(damage))
+            return None
+        reason = None
+        try:
+            data = store.meta()
+            if data is None:
+                reason = "" if committed.offset is None and next(iter(store.scan()), None) is None else "it is empty"
+            else:
+                position, meta = decode_local(data)
+                reason = store.check(meta.keys, int(meta.digest, 16))
+                if reason is None and position > end:
+                    reason = "it is ahead of the changelog"
+                if reason is None and position < first:
+                    reason = "the changelog no longer reaches back to it"
+                if reason is None:
+                    meta = self._follow(partition, store, position, end, meta, given_up)
+                    if self._names(meta, committed):
+                        reason = store.check(meta.keys, int(meta.digest, 16)) if meta.commit_number else None
+                        if reason is None:
+                            return Restored(store, meta, rebuilt=False)
+                    else:
+                        reason = "it does not lead to the committed offset"
+        except (StoreDamaged, UnreadableState) as damage:
+            reason = str(damage)
+        except BaseException:
+            store.close()
+            raise
+        store.close()
+        if reason:
+            self._set_aside(partition, reason)
+        return None
+
+    def _follow(
+        self, partition: int, store: StateStore, position: int, end: int, meta: Meta, given_up: Callable[[], bool]
+    ) -> Meta:
+        """Read the changelog from where the copy ends. Older index entries may stay: they are stale, so harmless."""
+        for records, after in self.changelog.read(partition, position, end):
+            if given_up():
+                raise GivenUp
+            customers: list[tuple[bytes, bytes | None]] = []
+            wakes: list[StoredWake] = []
+            for record in records:
+                if record.key == META_KEY:
+                    meta = decode_meta(record.value or b"")
+                else:
+                    customers.append((record.key, record.value))
+                    if record.value is not None and wake_of(record.value) < FOREVER_MS:
+                        wakes.append((wake_of(record.value), record.key))
+            if wakes:
+                meta_cursor = min(meta.wake_cursor_ms, min(due for due, _ in wakes))
+                if meta_cursor < meta.wake_cursor_ms:
+                    meta = _with_cursor(meta, meta_cursor)
+            if customers or records:
+                store.write(customers, wakes, [], encode_local(after, meta))
+        return meta
+
+    # -- from the changelog alone
+
+    def _rebuild(
+        self, partition: int, committed: Committed, first: int, end: int, given_up: Callable[[], bool]
+    ) -> Restored:
+        store = self.stores.open(partition)
+        try:
+            meta = self._read_all(partition, store, first, end, given_up)
+            if meta is None:
+                if committed.offset is not None:
+                    raise StartRefused(
+                        f"partition {partition}: the group has committed offset {committed.offset}, but the state topic "
+                        "holds nothing for it. The state topic was emptied or deleted, or another pipeline used this "
+                        "group. Restore the topic, or begin anew under another `name` (all customers are then new)."
+                    )
+                meta = self._begin(partition)
+                store.write([], [], [], encode_local(end, meta))
+                return Restored(store, meta, rebuilt=True)
+            if not self._names(meta, committed):
+                raise StartRefused(_disagreement(partition, meta, committed))
+            self._index(partition, store, meta, given_up)
+            store.write([], [], [], encode_local(end, meta))
+        except BaseException:
+            store.close()
+            raise
+        return Restored(store, meta, rebuilt=True)
+
+    def _read_all(
+        self, partition: int, store: StateStore, first: int, end: int, given_up: Callable[[], bool]
+    ) -> Meta | None:
+        meta_bytes: bytes | None = None
+        for records, after in self.changelog.read(partition, first, end):
+            if given_up():
+                raise GivenUp
+            customers: list[tuple[bytes, bytes | None]] = []
+            for record in records:
+                if record.key == META_KEY:
+                    meta_bytes = record.value
+                else:
+                    customers.append((record.key, record.value))
+            if customers:
+                store.write(customers, [], [], None)
+            self.observer.restoring(partition, after - first, max(0, end - after))
+        return None if meta_bytes is None else decode_meta(meta_bytes)
+
+    def _index(self, partition: int, store: StateStore, meta: Meta, given_up: Callable[[], bool]) -> None:
+        """Count and digest what was read, and write the wakes: one pass over the customers."""
+        keys, total = 0, 0
+        wakes: list[StoredWake] = []
+        for key, value in store.scan():
+            keys += 1
+            total += digest(key, value)
+            due_ms = wake_of(value)
+            if due_ms < FOREVER_MS:
+                wakes.append((due_ms, key))
+            if len(wakes) >= SCAN_BATCH:
+                if given_up():
+                    raise GivenUp
+                store.write([], wakes, [], None)
+                wakes = []
+        store.write([], wakes, [], None)
+        if (keys, total % (1 << 128)) != (meta.keys, int(meta.digest, 16)):
+            raise StartRefused(
+                f"partition {partition}: the state topic holds {keys} customers, the last commit counted {meta.keys} "
+                "(or their digest differs): records of the state topic are missing. Restore the topic from a copy, or "
+                "begin anew under another `name`."
+            )
+
+    # -- checks
+
+    def _begin(self, partition: int) -> Meta:
+        low = self.offsets.low_watermarks([partition])[partition]
+        high = self.offsets.high_watermarks([partition])[partition]
+        beginning = self.beginning
+        start = low if beginning.start_from == "earliest" else high
+        return Meta.first(
+            next_offset=start,
+            run_id=beginning.new_run_id(),
+            partition_count=beginning.partition_count,
+            program={"name": self.program.name, "version": self.program.version, "hash": self.program.hash},
+            replay_until_offset=high,
+            replay_until_ms=beginning.now_ms(),
+        )
+
+    def _names(self, meta: Meta, committed: Committed) -> bool:
+        """Whether the meta is the one of the committed offset. A partition that never committed has number 0."""
+        if committed.offset is None:
+            return meta.commit_number == 0
+        return (meta.next_offset, meta.commit_number, meta.nonce) == (
+            committed.offset,
+            committed.commit_number,
+            committed.nonce,
+        )
+
+    def _check_input(self, partition: int, meta: Meta) -> None:
+        if meta.partition_count != self.beginning.partition_count:
+            raise StartRefused(
+                f"the input had {meta.partition_count} partitions when this state began and has "
+                f"{self.beginning.partition_count} now: customers would move away from their state. Go back to "
+                f"{meta.partition_count}, or begin anew under another `name`."
+            )
+        if meta.program["hash"] != self.program.hash:
+            raise StartRefused(
+                f"the definitions have changed since this state was written ({meta.program['hash']} -> "
+                f"{self.program.hash}). This version can't carry customers over to changed definitions: start with the "
+                "former file, or begin anew under another `name` and `output_prefix`."
+            )
+        low = self.offsets.low_watermarks([partition])[partition]
+        if low > meta.next_offset:
+            raise StartRefused(
+                f"partition {partition}: the next event to read is {meta.next_offset}, but the input begins at {low}: "
+                f"retention has deleted {low - meta.next_offset} unread events. Lengthen the input's retention; to go on "
+                "without them begin anew under another `name`."
+            )
+
+    def _set_aside(self, partition: int, reason: str) -> None:
+        self.stores.set_aside(partition, reason)
+        self.observer.set_aside(partition, reason)
+
+
+def _with_cursor(meta: Meta, cursor_ms: int) -> Meta:
+    from dataclasses import replace
+
+    return replace(meta, wake_cursor_ms=cursor_ms)
+
+
+def _disagreement(partition: int, meta: Meta, committed: Committed) -> str:
+    found = "no offset" if committed.offset is None else f"offset {committed.offset}, commit {committed.commit_number}"
+    return (
+        f"partition {partition}: the state topic says offset {meta.next_offset}, commit {meta.commit_number}, the group "
+        f"has committed {found}. Going on would lose or repeat events. If the group's offsets were reset or have "
+        "expired, set them back; otherwise begin anew under another `name`."
+    )

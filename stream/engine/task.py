@@ -1,0 +1,325 @@
+"""One live partition: records in, what to commit out.
+
+A task binds the pure `core.partition.Partition` to its store, its encoder and its place in the chain of commits. All of
+its methods are synchronous and are called under the engine's lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stream.codec.inbound import decode
+from stream.codec.journal import JournalRecord, Meta, encode_journal, encode_meta, journal_digest
+from stream.codec.outbound import Encoder, Origin
+from stream.codec.snapshot import digest, encode_profile
+from stream.core.changes import Change, ClockCause, EventCause
+from stream.core.events import NEVER_MS, Reason, Rejected
+from stream.core.partition import Partition, Position
+from stream.core.profile import Profile
+from stream.core.program import Program
+from stream.engine.customers import Customers
+from stream.engine.interfaces import Batch, Produce, StateStore
+from stream.engine.local import META_KEY, encode_local
+from stream.engine.observer import CommitReport
+
+WAKES_PER_COMMIT = 5_000
+"""A storm of wakes shares the commit with records instead of holding them up."""
+
+CLOCK_ASKS = 16
+"""End offsets asked and not reached yet; under steady load the oldest is reached within a few polls."""
+
+DIGEST_MODULUS = 1 << 128
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """What a task must know of the configuration; topic names are whole."""
+
+    name: str
+    input_topic: str
+    changes_topic: str
+    memberships_topic: str
+    rejected_topic: str
+    state_topic: str
+    journal_topic: str
+    max_event_bytes: int
+    grace_ms: int
+    cache_customers: int
+    nonce: str  # of this process: tells its commits from another owner's with the same number
+    versions: dict[str, str]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One partition's part of a transaction, and what is true once that is committed."""
+
+    task: PartitionTask
+    records: list[Produce]
+    meta: Meta
+    journal_digest: str
+    customers: list[tuple[bytes, bytes | None]]
+    kept: list[tuple[str, Profile | None, int]]
+    report: CommitReport
+
+
+class PartitionTask:
+    def __init__(self, number: int, program: Program, store: StateStore, meta: Meta, settings: TaskSettings) -> None:
+        self.number = number
+        self.epoch = 0  # 0: records are not welcome yet
+        self.serial = 0  # of the next batch in this epoch
+        self.meta = meta  # of the last commit
+        self.store = store
+        self.program = program
+        self.settings = settings
+        self.customers = Customers(store, program, settings.cache_customers)
+        self.poisoned: set[int] = set()  # offsets at which the core failed
+        self.aborts_here = 0  # in a row without a commit
+        self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
+        self.backlog = False  # the clock has passed wakes that have not fired yet
+        self.committed_at_ms = NEVER_MS
+        self._wakes_left = WAKES_PER_COMMIT
+        self._originals: dict[int, Any] = {}  # rejected offset -> message
+        self._encoder = Encoder(Origin(settings.name, meta.run_id, settings.input_topic, number), program)
+        self._topics = {definition.name: definition.topic for definition in program.definitions}
+        position = Position(
+            meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms
+        )
+        self.partition = Partition(
+            number, program, self.customers.load, self._stored_wakes, position, settings.grace_ms
+        )
+
+    # -- input
+
+    def process(self, batch: Batch) -> int | None:
+        """Take a batch in. Returns None, or the offset of the record at which the core failed: then drop and redo."""
+        partition, settings, read_ms = self.partition, self.settings, batch.read_ms
+        pending = partition.pending
+        take, max_bytes, poisoned = partition.take, settings.max_event_bytes, self.poisoned
+        if batch.records:
+            partition.batch(batch.records[0].offset(), read_ms)
+        rejected = len(pending.rejected)
+        for message in batch.records:
+            offset = message.offset()
+            if offset < partition.next_offset:
+                continue  # before the offset asked for: a seek may land on the start of a stored batch
+            try:
+                if offset in poisoned:
+                    take(Rejected(offset, Reason.INTERNAL, "the processor failed on this record"), read_ms)
+                else:
+                    take(
+                        decode(
+                            message.key(), message.value(), message.headers(), message.timestamp()[1], offset, read_ms,
+                            max_bytes=max_bytes,
+                        ),
+                        read_ms,
+                    )  # fmt: skip
+            except Exception:
+                # Any failure of the core is this record's: it is rejected on the second try, journaled and alarmed.
+                if offset in poisoned:
+                    raise
+                poisoned.add(offset)
+                return int(offset)
+            if len(pending.rejected) != rejected:
+                rejected = len(pending.rejected)
+                self._originals[offset] = message
+        if batch.eof_offset is not None:
+            partition.skip_to(batch.eof_offset)
+        self.advance_clock()
+        return None
+
+    def ask(self, asked_ms: int, end_offset: int) -> None:
+        """The log ended at `end_offset` when asked after `asked_ms`: once processed up to there, time is at least that."""
+        if len(self.asks) < CLOCK_ASKS:
+            self.asks.append((asked_ms, end_offset))
+        self.advance_clock()
+
+    def advance_clock(self) -> None:
+        """Move the clock as far as what was read allows, and fire what is due within this commit's share."""
+        reached_ms = NEVER_MS
+        while self.asks and self.asks[0][1] <= self.partition.next_offset:
+            reached_ms = self.asks.popleft()[0]
+        if reached_ms > self.partition.clock_ms or (self.backlog and self._wakes_left):
+            done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
+            self._wakes_left -= self.partition.pending.steps[-1][2]
+            self.backlog = not done
+
+    # -- commit
+
+    @property
+    def pending_events(self) -> int:
+        return self.partition.pending.counts.received
+
+    def has_moved(self, heartbeat_ms: int) -> bool:
+        """Whether a commit is due: something happened, or the clock alone went on for `heartbeat_ms`."""
+        partition = self.partition
+        return partition.moved or partition.clock_ms - partition.committed_clock_ms >= heartbeat_ms
+
+    def prepare(self) -> Prepared:
+        """Everything the transaction must contain for this partition. Changes nothing."""
+        partition, pending = self.partition, self.partition.pending
+        position = partition.position()
+        records: list[Produce] = []
+        self._add_changes(records)
+        memberships = self._add_memberships(records)
+        customers, kept, keys, total = self._add_states(records)
+        self._add_rejected(records)
+        meta = replace(
+            self.meta,
+            next_offset=position.next_offset,
+            commit_number=self.meta.commit_number + 1,
+            nonce=self.settings.nonce,
+            clock_ms=position.clock_ms,
+            wake_cursor_ms=position.cursor_ms,
+            keys=keys,
+            digest=f"{total:032x}",
+        )
+        journal = encode_journal(self._journal(meta))
+        meta = replace(meta, journal_digest=journal_digest(journal))
+        records.append(Produce(self.settings.journal_topic, self.number, str(self.number).encode(), journal))
+        records.append(Produce(self.settings.state_topic, self.number, META_KEY, encode_meta(meta)))
+        reasons = Counter(str(rejected.reason) for rejected in pending.rejected)
+        report = CommitReport(
+            self.number, position.next_offset, position.clock_ms, pending.counts,
+            [change for _, change in pending.changes], dict(reasons), memberships, keys,
+        )  # fmt: skip
+        return Prepared(self, records, meta, meta.journal_digest, customers, kept, report)
+
+    def committed(self, prepared: Prepared, changelog_offset: int, now_ms: int) -> None:
+        """The transaction is in the log: write the store, then what was touched is clean."""
+        added, removed = self.partition.wakes.edits()
+        self.store.write(
+            prepared.customers,
+            [(due, customer_id.encode()) for due, customer_id in added],
+            [(due, customer_id.encode()) for due, customer_id in removed],
+            encode_local(changelog_offset, prepared.meta),
+        )
+        for customer_id, profile, stored_digest in prepared.kept:
+            self.customers.keep(customer_id, profile, stored_digest)
+        self.customers.trim()
+        self.meta = prepared.meta
+        self.partition.committed()
+        self.committed_at_ms = now_ms
+        self.aborts_here = 0
+        self.poisoned = {offset for offset in self.poisoned if offset >= self.meta.next_offset}
+        self._fresh_commit()
+        for change in prepared.report.changes:
+            if change.replayed:
+                continue
+            if type(change.cause) is EventCause:
+                prepared.report.event_lags_ms.append(now_ms - change.cause.event_time_ms)
+            elif type(change.cause) is ClockCause:
+                prepared.report.clock_lags_ms.append(now_ms - change.cause.due_ms)
+
+    def aborted(self, epoch: int) -> None:
+        """Nothing of what was pending happened; records come again from the committed offset, stamped `epoch`."""
+        self.customers.forget(self.partition.pending.touched)
+        self.partition.aborted()
+        self.asks.clear()
+        self.backlog = False
+        self.epoch = epoch
+        self.serial = 0
+        self._fresh_commit()
+
+    def _fresh_commit(self) -> None:
+        self._originals = {}
+        self._wakes_left = WAKES_PER_COMMIT
+
+    def _stored_wakes(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, str]]:
+        return ((due, key.decode()) for due, key in self.store.due(from_ms, until_ms))
+
+    # -- parts of the transaction
+
+    def _add_changes(self, records: list[Produce]) -> None:
+        topic, number, encode = self.settings.changes_topic, self.number, self._encoder.change
+        for profile, change in self.partition.pending.changes:
+            value, headers = encode(profile.customer_id, profile.born, change)
+            key = profile.customer_id.encode()
+            records.append(Produce(topic, number, key, value, headers))
+            for extra in self._extra_topics(profile, change):
+                records.append(Produce(extra, number, key, value, headers))
+
+    def _extra_topics(self, profile: Profile, change: Change) -> list[str]:
+        """A definition's own topic, without held-out customers; an erasure goes wherever the customer may stand."""
+        if change.definition is None:
+            topics = [
+                definition.topic
+                for definition, nth in zip(self.program.definitions, profile.nth, strict=True)
+                if nth and definition.topic
+            ]
+            return list(dict.fromkeys(topics))
+        topic = change.definition.topic
+        return [topic] if topic is not None and not change.control else []
+
+    def _add_memberships(self, records: list[Produce]) -> int:
+        topic, number, program = self.settings.memberships_topic, self.number, self.program
+        pending = self.partition.pending
+        for customer_id in pending.changed:
+            profile = pending.touched[customer_id]
+            key = customer_id.encode()
+            if profile is None:
+                records.append(Produce(topic, number, key, None))
+                continue
+            facts = program.facts(profile.cells, profile.now_ms)
+            replayed = profile.now_ms < self.meta.replay_until_ms
+            value, headers = self._encoder.membership(profile, profile.now_ms, facts, replayed)
+            records.append(Produce(topic, number, key, value, headers))
+        return len(pending.changed)
+
+    def _add_states(
+        self, records: list[Produce]
+    ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[str, Profile | None, int]], int, int]:
+        topic, number = self.settings.state_topic, self.number
+        stored_digest = self.customers.stored_digest
+        keys, total = self.meta.keys, int(self.meta.digest, 16)
+        customers: list[tuple[bytes, bytes | None]] = []
+        kept: list[tuple[str, Profile | None, int]] = []
+        for customer_id, profile in self.partition.pending.touched.items():
+            key = customer_id.encode()
+            value = None if profile is None else encode_profile(profile)
+            before = stored_digest(customer_id)
+            after = 0 if value is None else digest(key, value)
+            if before is None and value is None:
+                continue  # came and went within one commit
+            total += after - (before or 0)
+            keys += (value is not None) - (before is not None)
+            records.append(Produce(topic, number, key, value))
+            customers.append((key, value))
+            kept.append((customer_id, profile, after))
+        return customers, kept, keys, total % DIGEST_MODULUS
+
+    def _add_rejected(self, records: list[Produce]) -> None:
+        for rejected in self.partition.pending.rejected:
+            message = self._originals[rejected.offset]
+            headers = self._encoder.rejected_headers(message.headers(), rejected)
+            records.append(
+                Produce(self.settings.rejected_topic, self.number, message.key(), message.value(), headers)
+            )
+
+    def _journal(self, meta: Meta) -> JournalRecord:
+        pending, counts = self.partition.pending, self.partition.pending.counts
+        return JournalRecord(
+            partition=self.number,
+            commit_number=meta.commit_number,
+            from_offset=self.meta.next_offset,
+            to_offset=meta.next_offset,
+            batches=[list(batch) for batch in pending.batches],
+            steps=[list(step) for step in pending.steps],
+            rejected=[[rejected.offset, str(rejected.reason)] for rejected in pending.rejected],
+            counts={
+                **{name: getattr(counts, name) for name in counts.__slots__},
+                "changes": len(pending.changes),
+            },
+            clock_ms=meta.clock_ms,
+            wake_cursor_ms=meta.wake_cursor_ms,
+            definitions={"name": self.program.name, "version": self.program.version, "hash": self.program.hash},
+            versions=self.settings.versions,
+            keys=meta.keys,
+            digest=meta.digest,
+            previous=self.meta.journal_digest,
+            run_id=meta.run_id,
+            nonce=meta.nonce,
+        )
+
