@@ -1,0 +1,492 @@
+"""Settings: read once at start, from flags, environment, a YAML file and defaults, in this order of precedence.
+
+A flag wins over the environment (`SEGMENTER_COMMIT_INTERVAL=200ms`), the environment over the file, the file over the
+default. Any librdkafka property stands under `kafka` (`SEGMENTER_KAFKA__SASL_USERNAME` is `sasl.username`), except
+those the worker must own to keep its promises. A value `{file: PATH}` or `{env: NAME}` is read once; secrets come only
+so or by environment, and are masked wherever settings are shown. Durations are kept in ms, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from stream.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "SEGMENTER_"
+KAFKA_PREFIX = "SEGMENTER_KAFKA__"
+MASK = "********"
+FILE_LIMIT_BYTES = 1 << 20
+"""No settings file and no secret is larger; a wrong path to something huge must not be read into memory."""
+
+OWNED = frozenset({
+    "acks", "allow.auto.create.topics", "auto.commit.enable", "auto.commit.interval.ms", "auto.offset.reset",
+    "client.id", "delivery.timeout.ms", "enable.auto.commit", "enable.auto.offset.store",
+    "enable.gapless.guarantee", "enable.idempotence", "enable.partition.eof", "fetch.message.max.bytes", "group.id",
+    "group.instance.id", "group.protocol", "group.protocol.type", "group.remote.assignor", "heartbeat.interval.ms",
+    "isolation.level", "max.in.flight", "max.in.flight.requests.per.connection", "max.poll.interval.ms",
+    "message.max.bytes", "message.send.max.retries", "message.timeout.ms", "metadata.broker.list",
+    "offset.store.method", "partition.assignment.strategy", "partitioner", "plugin.library.paths",
+    "request.required.acks", "request.timeout.ms", "retries", "session.timeout.ms", "transaction.timeout.ms",
+    "transactional.id",
+})  # fmt: skip
+"""The promises rest on these librdkafka properties, so they can't be passed through."""
+
+SECRET_PROPERTY = re.compile(r"password|secret|private\.key|\.pem$|assertion|sasl\.oauthbearer\.config$")
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNITS_BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_DURATION = "a duration like 100ms, 2s, 1m"
+_SIZE = "a size like 256KiB, 512MiB"
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
+
+
+class _Wrong(ValueError):
+    """A value that can't be used: what was found (None: the value as given) and what was expected (None: the field's
+    own words)."""
+
+    def __init__(self, found: str | None = None, expected: str | None = None, key: str | None = None) -> None:
+        super().__init__(f"found {found}, expected {expected}")
+        self.found = found
+        self.expected = expected
+        self.key = key
+
+
+class _Several(ValueError):
+    """Several wrong values inside one setting."""
+
+    def __init__(self, wrongs: list[_Wrong]) -> None:
+        super().__init__("; ".join(str(wrong) for wrong in wrongs))
+        self.wrongs = wrongs
+
+
+@dataclass(frozen=True, slots=True)
+class _Unresolved:
+    """What stands for a value that could not be read, so that it is reported together with all others."""
+
+    found: str
+    expected: str
+
+
+def parse_quantity(text: Any, units: Mapping[str, int]) -> int:
+    """`"1.5s"` -> 1500. ValueError when it is no whole number of the smallest unit."""
+    if isinstance(text, int) and not isinstance(text, bool) and (text == 0 or "" in units):
+        text = str(text)
+    match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or (match[2] not in units and match[1] != "0"):
+        raise _Wrong()
+    amount = float(match[1]) * units.get(match[2], 1)
+    if amount != int(amount):
+        raise _Wrong()
+    return int(amount)
+
+
+def parse_duration_ms(text: Any) -> int:
+    return parse_quantity(text, _UNITS_MS)
+
+
+def parse_size_bytes(text: Any) -> int:
+    return parse_quantity(text, _UNITS_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the web server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: Any) -> Address:
+    if isinstance(text, Address):
+        return text
+    host, colon, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not colon or not port.isdecimal() or int(port) > 65535:
+        raise _Wrong()
+    return Address(host, int(port))
+
+
+Duration = Annotated[int, BeforeValidator(parse_duration_ms)]
+Size = Annotated[int, BeforeValidator(parse_size_bytes)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics' names. The prefix stands before everything that is written, so that a rebuild can run beside the
+    live one on the same input."""
+
+    input: str
+    prefix: str
+    changes: str
+    memberships: str
+    rejected: str
+    state: str
+    journal: str
+
+    @classmethod
+    def named(cls, input_topic: str, prefix: str) -> Topics:
+        return cls(
+            input=input_topic,
+            prefix=prefix,
+            changes=f"{prefix}segment-changes",
+            memberships=f"{prefix}segment-memberships",
+            rejected=f"{prefix}{input_topic}-rejected",
+            state=f"{prefix}segmenter-state",
+            journal=f"{prefix}segmenter-journal",
+        )
+
+    def extra(self, topic: str) -> str:
+        """The name of a topic that a definition asks for (`topic: win-back`)."""
+        return self.prefix + topic
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        return (self.input, self.changes, self.memberships, self.rejected, self.state, self.journal)
+
+
+class Settings(BaseSettings):
+    """Everything a worker is told. Read with `load_settings`, which turns all problems into one ConfigError.
+
+    The text of a field's `description` is what an error says was expected.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False)
+
+    config_file: Path | None = Field(None, description="a path")
+    name: Name = Field(description="a name of letters, digits, '.', '_', '-'; it is the group id and never changes")
+    input: Name = Field("customer-events", description="a topic's name")
+    output_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,50}$", description="the beginning of a topic's name")
+    definitions: Path = Field(description="a definitions file, or a folder of them")
+    data_dir: Path = Field(Path(".segmenter"), description="a folder that only this worker uses")
+    instance: Name = Field(
+        default_factory=socket.gethostname, validate_default=True, description="a name that no other worker has"
+    )
+    start_from: Literal["earliest", "latest"] = Field("earliest", description="earliest or latest")
+    commit_interval_ms: Duration = Field(100, alias="commit_interval", ge=10, le=10_000, description="10ms to 10s")
+    transaction_timeout_ms: Duration = Field(
+        15_000, alias="transaction_timeout", ge=5_000, le=900_000, description="5s to 15m"
+    )
+    session_timeout_ms: Duration = Field(
+        45_000, alias="session_timeout", ge=1_000, le=1_800_000, description="1s to 30m"
+    )
+    cache_customers: int = Field(200_000, ge=100, le=50_000_000, description="a number from 100")
+    cache_memory_bytes: Size = Field(512 << 20, alias="cache_memory", ge=8 << 20, description=f"{_SIZE}, from 8MiB")
+    max_event_bytes: Size = Field(
+        256 << 10, alias="max_event_size", ge=1 << 10, le=16 << 20, description="1KiB to 16MiB"
+    )
+    grace_ms: Duration = Field(2_000, alias="grace", ge=0, le=3_600_000, description="0 to 1h")
+    listen: Annotated[Address, BeforeValidator(parse_address)] = Field(
+        Address("127.0.0.1", 9464), description="host:port"
+    )
+    log: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto, json or console")
+    allow_plaintext: bool = Field(False, description="true or false")
+    kafka: dict[str, str | SecretStr] = Field(description="librdkafka properties, at least bootstrap.servers")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, EnvironmentSource(settings_cls), FileSource(settings_cls)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_unresolved(cls, value: Any) -> Any:
+        if isinstance(value, _Unresolved):
+            raise _Wrong(value.found, value.expected)
+        return value
+
+    @field_validator("kafka", mode="before")
+    @classmethod
+    def _check_kafka(cls, value: Any, info: ValidationInfo) -> dict[str, str | SecretStr]:
+        if not isinstance(value, dict):
+            raise _Wrong()
+        wrongs: list[_Wrong] = []
+        properties: dict[str, str | SecretStr] = {}
+        for key, given in value.items():
+            try:
+                properties[str(key)] = _kafka_property(str(key), given)
+            except _Wrong as wrong:
+                wrongs.append(wrong)
+        # Unknown while allow_plaintext itself is wrong: then that error is enough.
+        wrongs.extend(_plaintext_problems(properties, info.data.get("allow_plaintext", True)))
+        if wrongs:
+            raise _Several(wrongs)
+        return properties
+
+    @property
+    def topics(self) -> Topics:
+        return Topics.named(self.input, self.output_prefix)
+
+    @property
+    def transactional_id(self) -> str:
+        return f"{self.name}-{self.instance}"
+
+    def kafka_properties(self) -> dict[str, str]:
+        """The properties passed through, secrets in clear: for librdkafka only."""
+        return {key: v.get_secret_value() if isinstance(v, SecretStr) else v for key, v in self.kafka.items()}
+
+    def masked(self) -> dict[str, Any]:
+        """All settings by the keys of the file, fit to be shown: secrets masked, durations and sizes as text."""
+        shown: dict[str, Any] = {}
+        for field, info in type(self).model_fields.items():
+            value = getattr(self, field)
+            if field.endswith("_ms"):
+                value = _format(value, _UNITS_MS)
+            elif field.endswith("_bytes"):
+                value = _format(value, _UNITS_BYTES)
+            elif field == "kafka":
+                value = {key: MASK if isinstance(v, SecretStr) else v for key, v in sorted(value.items())}
+            elif isinstance(value, Path | Address):
+                value = str(value)
+            shown[info.alias or field] = value
+        return shown
+
+
+def load_settings(path: Path | None, overrides: Mapping[str, Any]) -> Settings:
+    """The settings from flags (`overrides`, by the keys of the file; None means not given), environment, file `path`
+    and defaults. ConfigError has one line per problem: the key, what was found, what was expected."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    if path is not None:
+        given["config_file"] = path
+    for key in given.get("kafka") or ():
+        if SECRET_PROPERTY.search(key):
+            raise ConfigError(
+                f"kafka.{key}: found a secret on the command line, expected it in the environment "
+                f"({KAFKA_PREFIX}{key.upper().replace('.', '_')}) or as {{file: PATH}} in the settings file"
+            )
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = [line for problem in error.errors() for line in _lines(problem, given)]
+    raise ConfigError("\n".join(lines))
+
+
+class EnvironmentSource(PydanticBaseSettingsSource):
+    """`SEGMENTER_<KEY>` and `SEGMENTER_KAFKA__<PROPERTY>`.
+
+    Empty variables count as not set. Unknown ones are passed over: an orchestrator puts names of its own beside ours
+    (`SEGMENTER_SERVICE_HOST` for a Kubernetes service called segmenter).
+    """
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # __call__ reads all fields at once
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key in _keys():
+            text = os.environ.get(_variable(key), "")
+            if text and key != "kafka":
+                found[key] = text
+        kafka = {
+            variable.removeprefix(KAFKA_PREFIX).lower().replace("_", "."): text
+            for variable, text in os.environ.items()
+            if variable.startswith(KAFKA_PREFIX) and text
+        }
+        if kafka:
+            found["kafka"] = {key: SecretStr(v) if SECRET_PROPERTY.search(key) else v for key, v in kafka.items()}
+        return found
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """The YAML file named by a flag or by SEGMENTER_CONFIG_FILE."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # __call__ reads all fields at once
+
+    def __call__(self) -> dict[str, Any]:
+        path = self.current_state.get("config_file")
+        if path is None:
+            return {}
+        found = read_settings_file(Path(path))
+        if "config_file" in found:
+            raise ConfigError(f"{path}: config_file: found inside a settings file, expected only as a flag")
+        kafka = found.get("kafka")
+        resolved = {key: _resolve(value) for key, value in found.items() if key != "kafka"}
+        if isinstance(kafka, dict):
+            resolved["kafka"] = {str(key): _resolve_kafka(str(key), value) for key, value in kafka.items()}
+        elif kafka is not None:
+            resolved["kafka"] = kafka
+        return resolved
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A key given twice is an error: the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(None, None, f"line {line}: {key.value!r} stands twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """The file's mapping, values as they stand. ConfigError when it can't be read or is no YAML mapping."""
+    try:
+        found = yaml.load(_read(path), _StrictLoader)
+    except OSError as error:
+        raise ConfigError(f"{path}: found {error.strerror or error}, expected a readable settings file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: found text that is not YAML ({error}), expected a mapping of settings") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: found {type(found).__name__}, expected a mapping of settings")
+    return {str(key): value for key, value in found.items()}
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(FILE_LIMIT_BYTES + 1)
+    if len(content) > FILE_LIMIT_BYTES:
+        raise OSError(f"more than {FILE_LIMIT_BYTES} bytes")
+    return content.decode()
+
+
+def _resolve(value: Any) -> Any:
+    """The value, or what `{file: PATH}` or `{env: NAME}` names."""
+    if not isinstance(value, dict):
+        return value
+    match list(value.items()):
+        case [("file", str(path))]:
+            try:
+                return _read(Path(path)).strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                return _Unresolved(f"file {path}: {reason}", "a readable file with the value")
+        case [("env", str(name))]:
+            text = os.environ.get(name)
+            return _Unresolved(f"no environment variable {name}", "it to be set") if text is None else text
+    return _Unresolved("a mapping", "a value, {file: PATH} or {env: NAME}")
+
+
+def _resolve_kafka(key: str, value: Any) -> Any:
+    """Like `_resolve`; what was read, and what is secret by its name, is wrapped so that it can't be shown."""
+    resolved = _resolve(value)
+    if isinstance(resolved, _Unresolved):
+        return resolved
+    if isinstance(value, dict):
+        return SecretStr(str(resolved))
+    if SECRET_PROPERTY.search(key):
+        return _Unresolved("a secret in the settings file", "{file: PATH} or {env: NAME}")
+    return resolved
+
+
+def _kafka_property(key: str, value: Any) -> str | SecretStr:
+    if key in OWNED or key.endswith("_cb") or key in ("on_delivery", "logger", "on_commit"):
+        hint = {
+            "group.id": "the setting `name`",
+            "group.instance.id": "the setting `instance`",
+            "transactional.id": "the settings `name` and `instance`",
+            "session.timeout.ms": "the setting `session_timeout`",
+            "transaction.timeout.ms": "the setting `transaction_timeout`",
+            "metadata.broker.list": "`bootstrap.servers`",
+        }.get(key, "it to be left to the worker, whose promises rest on it")
+        raise _Wrong("a property that the worker owns", hint, key)
+    if isinstance(value, _Unresolved):
+        raise _Wrong(value.found, value.expected, key)
+    if isinstance(value, SecretStr):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return SecretStr(str(value)) if SECRET_PROPERTY.search(key) else str(value)
+    raise _Wrong(type(value).__name__, "text or a number", key)
+
+
+def _plaintext_problems(properties: Mapping[str, str | SecretStr], allowed: bool) -> list[_Wrong]:
+    """Clear text is for loopback, unless the operator says otherwise."""
+    servers = _plain(properties.get("bootstrap.servers", ""))
+    if not servers.strip():
+        return [_Wrong("nothing", "host:port[,host:port]", "bootstrap.servers")]
+    protocol = _plain(properties.get("security.protocol", "plaintext")).upper()
+    if allowed or not protocol.endswith("PLAINTEXT"):
+        return []
+    far = [server.strip() for server in servers.split(",") if not _is_loopback(server.strip())]
+    if not far:
+        return []
+    expected = "SSL or SASL_SSL, or the setting `allow_plaintext: true`"
+    return [_Wrong(f"{protocol} to {', '.join(far)}", expected, "security.protocol")]
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _is_loopback(server: str) -> bool:
+    host = server.rpartition("://")[2]
+    host = host.rpartition(":")[0] or host
+    host = host.removeprefix("[").removesuffix("]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _keys() -> list[str]:
+    return [info.alias or field for field, info in Settings.model_fields.items()]
+
+
+def _variable(key: str) -> str:
+    return ENVIRONMENT_PREFIX + key.upper()
+
+
+def _lines(problem: Any, given: Mapping[str, Any]) -> list[str]:
+    """One pydantic error as lines for the reader."""
+    key = str(problem["loc"][0]) if problem["loc"] else "settings"
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, _keys(), 1)
+        hint = f"`{near[0]}`?" if near else "one of " + ", ".join(_keys())
+        return [f"{key}: found an unknown setting, expected {hint}"]
+    where = f"{key} (environment {_variable(key)})" if key not in given and os.environ.get(_variable(key)) else key
+    info = next(i for field, i in Settings.model_fields.items() if key in (field, i.alias))
+    expected = f"{info.description}"
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, _Several):
+        return [f"{key}.{w.key}: found {w.found}, expected {w.expected}" for w in cause.wrongs]
+    if problem["type"] == "missing":
+        return [f"{where}: found nothing, expected {expected}"]
+    if isinstance(cause, _Wrong) and cause.found is not None:
+        return [f"{where}: found {cause.found}, expected {cause.expected}"]
+    found = problem["input"]
+    if problem["type"] in ("greater_than_equal", "less_than_equal") and key != "cache_customers":
+        found = _format(found, _UNITS_MS if "size" not in key and "memory" not in key else _UNITS_BYTES)
+    return [f"{where}: found {_shown(found)}, expected {expected}"]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _format(amount: int, units: Mapping[str, int]) -> str:
+    """The shortest exact text: 15000 -> 15s."""
+    fitting = [(size, unit) for unit, size in units.items() if unit and amount % size == 0]
+    size, unit = min(fitting, key=lambda pair: (amount // pair[0], pair[0])) if amount else (1, "")
+    return f"{amount // size}{unit}"

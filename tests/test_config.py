@@ -1,0 +1,211 @@
+"""Settings: where a value comes from, what is refused, and that secrets never show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream.config import MASK, Address, Settings, Topics, load_settings
+from stream.errors import ConfigError
+
+LOOPBACK = {"bootstrap.servers": "127.0.0.1:9092"}
+LEAST: dict[str, Any] = {"name": "shop", "definitions": "shop.yaml", "kafka": LOOPBACK}
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write_file(text: str) -> Path:
+        path = tmp_path / "segmenter.yaml"
+        path.write_text(text)
+        return path
+
+    return write_file
+
+
+def problems(path: Path | None = None, **overrides: Any) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        load_settings(path, overrides)
+    return str(raised.value).splitlines()
+
+
+def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(write, monkeypatch) -> None:
+    path = write(
+        "name: shop\ndefinitions: shop.yaml\ncommit_interval: 300ms\ngrace: 3s\nsession_timeout: 6s\n"
+        "kafka: {bootstrap.servers: 'localhost:1', linger.ms: 7}\n"
+    )
+    monkeypatch.setenv("SEGMENTER_COMMIT_INTERVAL", "200ms")
+    monkeypatch.setenv("SEGMENTER_GRACE", "2500ms")
+    monkeypatch.setenv("SEGMENTER_KAFKA__LINGER_MS", "9")
+
+    settings = load_settings(path, {"commit_interval": "150ms", "log": None})
+
+    assert settings.commit_interval_ms == 150
+    assert settings.grace_ms == 2500
+    assert settings.session_timeout_ms == 6000
+    assert settings.transaction_timeout_ms == 15_000
+    assert settings.log == "info"
+    assert settings.kafka_properties() == {"bootstrap.servers": "localhost:1", "linger.ms": "9"}
+
+
+def test_the_file_can_be_named_by_the_environment(write, monkeypatch) -> None:
+    monkeypatch.setenv("SEGMENTER_CONFIG_FILE", str(write("output_prefix: shadow-\n")))
+
+    assert load_settings(None, LEAST).topics.changes == "shadow-segment-changes"
+
+
+def test_an_empty_variable_and_an_orchestrators_own_are_passed_over(monkeypatch) -> None:
+    monkeypatch.setenv("SEGMENTER_GRACE", "")
+    monkeypatch.setenv("SEGMENTER_SERVICE_HOST", "10.0.0.1")
+
+    assert load_settings(None, LEAST).grace_ms == 2000
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "field", "value"),
+    [
+        ("commit_interval", "1.5s", "commit_interval_ms", 1500),
+        ("grace", "0", "grace_ms", 0),
+        ("grace", 0, "grace_ms", 0),
+        ("transaction_timeout", "1m", "transaction_timeout_ms", 60_000),
+        ("cache_memory", "1GiB", "cache_memory_bytes", 1 << 30),
+        ("max_event_size", "64 KiB", "max_event_bytes", 65_536),
+        ("max_event_size", 2048, "max_event_bytes", 2048),
+        ("listen", "[::1]:80", "listen", Address("::1", 80)),
+        ("cache_customers", "1000", "cache_customers", 1000),
+    ],
+)
+def test_durations_sizes_and_addresses_are_read_from_text(key: str, text: Any, field: str, value: Any) -> None:
+    assert getattr(load_settings(None, {**LEAST, key: text}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("commit_interval", 200),
+        ("commit_interval", "1,5s"),
+        ("commit_interval", "1ms"),
+        ("grace", "0.0001s"),
+        ("max_event_size", "5 parsecs"),
+        ("listen", "9464"),
+        ("start_from", "yesterday"),
+        ("name", "a shop"),
+        ("name", 7),
+        ("cache_customers", "many"),
+        ("allow_plaintext", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_told_by_key_found_and_expected(key: str, text: Any) -> None:
+    (line,) = problems(**{**LEAST, key: text})
+
+    assert line.startswith(f"{key}: found {text!r}, expected ")
+
+
+def test_all_problems_come_together_one_line_each(write, monkeypatch) -> None:
+    monkeypatch.setenv("SEGMENTER_GRACE", "soon")
+    path = write(
+        "definitions: x\ncomit_interval: 1s\ninstance: {env: SEGMENTER_NOT_SET}\n"
+        "kafka: {group.id: x, isolation.level: read_uncommitted, acks: 1, sasl.password: open}\n"
+    )
+
+    lines = problems(path, log="loud")
+
+    assert {line.split(":")[0] for line in lines} == {
+        "name", "comit_interval", "instance", "log", "grace (environment SEGMENTER_GRACE)", "kafka.group.id",
+        "kafka.isolation.level", "kafka.acks", "kafka.sasl.password", "kafka.bootstrap.servers",
+    }  # fmt: skip
+    assert "comit_interval: found an unknown setting, expected `commit_interval`?" in lines
+    assert all("found" in line and "expected" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text", ["- a list", "name: [", "name: a\nname: b", "config_file: other.yaml", "name: {a: 1}", "\x00"]
+)
+def test_a_file_that_is_no_mapping_of_settings_is_refused(write, text: str) -> None:
+    assert problems(write(text), **{k: v for k, v in LEAST.items() if k != "name"})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert problems(tmp_path / "none.yaml")[0].startswith(f"{tmp_path / 'none.yaml'}: found No such file")
+
+
+def test_secrets_come_by_file_or_environment_and_are_masked(write, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "password").write_text("canary-1\n")
+    monkeypatch.setenv("KEY_PASSWORD", "canary-2")
+    monkeypatch.setenv("SEGMENTER_KAFKA__SASL_OAUTHBEARER_CLIENT_SECRET", "canary-3")
+    path = write(
+        "name: shop\ndefinitions: x\nkafka:\n  bootstrap.servers: kafka:1\n  security.protocol: SASL_SSL\n"
+        f"  sasl.password: {{file: {tmp_path / 'password'}}}\n  ssl.key.password: {{env: KEY_PASSWORD}}\n"
+    )
+
+    settings = load_settings(path, {})
+
+    shown = settings.masked()["kafka"]
+    assert settings.kafka_properties()["sasl.password"] == "canary-1"
+    assert settings.kafka_properties()["ssl.key.password"] == "canary-2"
+    assert settings.kafka_properties()["sasl.oauthbearer.client.secret"] == "canary-3"
+    assert shown["sasl.password"] == shown["ssl.key.password"] == shown["sasl.oauthbearer.client.secret"] == MASK
+    assert "canary" not in f"{settings!r} {settings} {settings.masked()} {settings.model_dump()}"
+
+
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated() -> None:
+    (line,) = problems(**{**LEAST, "kafka": {**LOOPBACK, "sasl.password": "canary"}})
+
+    assert "SEGMENTER_KAFKA__SASL_PASSWORD" in line
+    assert "canary" not in line
+
+
+def test_an_unreadable_secret_is_named_by_its_file(write) -> None:
+    path = write("kafka: {bootstrap.servers: 'localhost:1', sasl.password: {file: /nowhere/x}}\n")
+
+    assert problems(path, name="shop", definitions="x") == [
+        "kafka.sasl.password: found file /nowhere/x: No such file or directory, expected a readable file with the value"
+    ]
+
+
+@pytest.mark.parametrize(
+    "servers", ["localhost:9092", "127.0.0.1:1,127.3.4.5:2", "[::1]:9092", "PLAINTEXT://localhost:1"]
+)
+def test_clear_text_on_loopback_is_accepted(servers: str) -> None:
+    assert load_settings(None, {**LEAST, "kafka": {"bootstrap.servers": servers}})
+
+
+@pytest.mark.parametrize("protocol", [None, "PLAINTEXT", "sasl_plaintext"])
+def test_clear_text_beyond_loopback_needs_consent(protocol: str | None) -> None:
+    kafka = {"bootstrap.servers": "localhost:1,kafka-1:9092"} | ({"security.protocol": protocol} if protocol else {})
+
+    (line,) = problems(**{**LEAST, "kafka": kafka})
+
+    assert line.startswith("kafka.security.protocol: found ") and "kafka-1:9092" in line
+    assert load_settings(None, {**LEAST, "kafka": kafka, "allow_plaintext": True})
+    assert load_settings(None, {**LEAST, "kafka": {**kafka, "security.protocol": "SASL_SSL"}})
+
+
+def test_the_prefix_stands_before_everything_written_and_not_before_the_input() -> None:
+    topics = Topics.named("customer-events", "shadow-")
+
+    assert topics.input == "customer-events"
+    assert topics.own == (
+        "customer-events", "shadow-segment-changes", "shadow-segment-memberships", "shadow-customer-events-rejected",
+        "shadow-segmenter-state", "shadow-segmenter-journal",
+    )  # fmt: skip
+    assert topics.extra("win-back") == "shadow-win-back"
+
+
+def test_masked_settings_can_be_read_back(write) -> None:
+    import yaml
+
+    settings = load_settings(None, {**LEAST, "commit_interval": "150ms", "cache_memory": "1GiB", "grace": 0})
+    shown = {key: value for key, value in settings.masked().items() if value is not None}
+
+    again = load_settings(write(yaml.safe_dump(shown)), {})
+
+    assert again.masked() | {"config_file": None} == settings.masked()
+
+
+def test_settings_can_not_be_changed() -> None:
+    settings: Settings = load_settings(None, LEAST)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.name = "other"
