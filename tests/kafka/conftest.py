@@ -1,0 +1,39 @@
+"""Everything in this folder runs against Apache Kafka, one broker for the whole run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kafka.apache import ApacheKafka, missing_programs
+from tests.kafka.fixtures import Topics
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.kafka)
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[ApacheKafka]:
+    """A running Apache Kafka, shared by the tests of the run: a test that stops or pauses it must start it again."""
+    missing = missing_programs()
+    if missing:
+        reason = f"Apache Kafka needs java and mvn; not found: {', '.join(missing)}"
+        if os.environ.get("SEGMENTER_KAFKA") == "required":
+            pytest.fail(f"{reason}, though SEGMENTER_KAFKA=required", pytrace=False)
+        pytest.skip(reason)
+    with ApacheKafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def topics(apache_kafka: ApacheKafka) -> Topics:
+    """Topics and groups of this test alone."""
+    return Topics(apache_kafka.bootstrap)
