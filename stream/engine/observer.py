@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream.core.changes import Change
@@ -42,3 +43,21 @@ class Observer:
     def clock_blocked(self, reason: str | None) -> None: ...
     def core_failed(self, partition: int, offset: int) -> None: ...
     def set_aside(self, partition: int, reason: str) -> None: ...
+
+
+class Observers(Observer):
+    """Tells several."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+        for name in (name for name in vars(Observer) if not name.startswith("_")):
+            setattr(self, name, self._telling(name))
+
+    def _telling(self, name: str) -> Callable[..., None]:
+        methods = [getattr(observer, name) for observer in self._observers]
+
+        def tell(*arguments: Any) -> None:
+            for method in methods:
+                method(*arguments)
+
+        return tell

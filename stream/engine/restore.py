@@ -135,11 +135,7 @@ class Restorer:
                     customers.append((record.key, record.value))
                     if record.value is not None and wake_of(record.value) < FOREVER_MS:
                         wakes.append((wake_of(record.value), record.key))
-            if wakes:
-                meta_cursor = min(meta.wake_cursor_ms, min(due for due, _ in wakes))
-                if meta_cursor < meta.wake_cursor_ms:
-                    meta = _with_cursor(meta, meta_cursor)
-            if customers or records:
+            if records:
                 store.write(customers, wakes, [], encode_local(after, meta))
         return meta
 
@@ -261,12 +257,6 @@ class Restorer:
     def _set_aside(self, partition: int, reason: str) -> None:
         self.stores.set_aside(partition, reason)
         self.observer.set_aside(partition, reason)
-
-
-def _with_cursor(meta: Meta, cursor_ms: int) -> Meta:
-    from dataclasses import replace
-
-    return replace(meta, wake_cursor_ms=cursor_ms)
 
 
 def _disagreement(partition: int, meta: Meta, committed: Committed) -> str:

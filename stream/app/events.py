@@ -1,0 +1,72 @@
+"""The stream's source: a Faust channel whose service owns the engine and its Kafka clients.
+
+`@app.agent(customer_events)` gets batches, all records of one partition from one poll, and hands each to `engine`. The
+channel feeds itself from librdkafka; Faust's own Kafka drivers stay off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import faust
+from faust.types import AppT
+from mode import Service
+from mode.types import ServiceT
+
+from stream.engine.engine import Engine
+from stream.kafka.source import KafkaSource
+
+QUEUED_BATCHES = 8
+"""Batches between the pump and the agent; what waits beyond them waits in the source, which pauses by records."""
+
+
+class CustomerEvents(faust.Channel):
+    """A channel of `stream.engine.interfaces.Batch`."""
+
+    def __init__(self, app: AppT, **options: Any) -> None:
+        options.setdefault("maxsize", QUEUED_BATCHES)
+        super().__init__(app, **options)
+
+
+class Feed(Service):  # type: ignore[misc]
+    """Starts source and engine, pumps batches into the channel, and stops them in the right order."""
+
+    def __init__(
+        self,
+        app: AppT,
+        channel: CustomerEvents,
+        engine: Engine,
+        source: KafkaSource,
+        batches: asyncio.Queue[Any],
+        prepare: Any,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.app = app
+        self.channel = channel
+        self.engine = engine
+        self.source = source
+        self.batches = batches
+        self._prepare = prepare
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        return []
+
+    async def on_start(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._prepare)
+        self.engine.start()
+        self.source.start_polling(loop)
+        # Without a consumer nobody else resumes the flow, and the agent would silently get nothing.
+        self.app.flow_control.resume()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _pump(self) -> None:
+        while not self.should_stop:
+            await self.channel.put(await self.batches.get())
+
+    async def on_stop(self) -> None:
+        await self.engine.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self.source.stop)

@@ -1,0 +1,342 @@
+"""The life of a worker's partitions and the commit cycle. Knows its outside only by `interfaces`.
+
+One lock is held over a batch and over a commit, so between two awaits every partition is at a definite (offset,
+clock). Every commit is one transaction over the partitions that moved. After an abort everything pending is dropped
+and the records come again from the committed offsets, under a new epoch; batches of an older epoch are stale.
+
+Two loops run beside the batches: the commit loop and the clock loop. An error nobody expected ends the process through
+`fatal`: its supervisor starts it again, and nothing was committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from stream.core.program import Program
+from stream.engine.interfaces import Batch, Fenced, Offsets, OutcomeUnknown, Source, Transactions
+from stream.engine.observer import Observer
+from stream.engine.restore import GivenUp, Restorer
+from stream.engine.task import PartitionTask, Prepared, TaskSettings
+from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
+
+CLOCK_INTERVAL_S = 0.2
+"""How often the input's ends are asked for: with the grace and a commit this bounds how late a silence is noticed."""
+
+CLOCK_HEARTBEAT_MS = 10_000
+"""A partition whose clock alone moved commits this often: a restart starts near, and broker time is measured."""
+
+SKEW_LIMIT_MS = 2_000
+"""More than this between our clock and the broker's: one of them is wrong, so no silence is judged."""
+
+EARLY_COMMIT_EVENTS = 20_000
+COMMIT_STRETCH = 5
+LONGEST_INTERVAL_S = 1.0
+ABORTS_AT_ONE_OFFSET = 3
+RESTORE_THREADS = 2
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    commit_interval_s: float
+    task: TaskSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything the engine touches."""
+
+    source: Source
+    transactions: Transactions
+    offsets: Offsets
+    restorer: Restorer
+    clock: Callable[[], int]
+    fatal: Callable[[BaseException], None]
+    crash_point: CrashPoint
+
+
+class Engine:
+    def __init__(self, program: Program, settings: EngineSettings, outside: Outside, observer: Observer) -> None:
+        self.program = program
+        self.settings = settings
+        self.outside = outside
+        self.observer = observer
+        self.tasks: dict[int, PartitionTask | None] = {}  # None: being restored
+        self.blocked_reason: str | None = "starting"
+        self._lock = asyncio.Lock()
+        self._epochs = 0
+        self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
+        self._assignment = 0
+        self._commit_now = asyncio.Event()
+        self._last_commit_s = 0.0
+        self._pending_events = 0
+        self._probe = False  # commit although nothing moved, to measure the broker's clock
+        self._closed = False
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._transacting = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._restoring = ThreadPoolExecutor(RESTORE_THREADS, thread_name_prefix="restore")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="clock")
+
+    # -- life
+
+    def start(self) -> None:
+        """Start the commit and clock loops; the producer must be initialised."""
+        self._spawn(self._commit_loop())
+        self._spawn(self._clock_loop())
+
+    async def stop(self) -> None:
+        """Commit what is done, then close the stores. Call before the source is stopped."""
+        metadata = await self.outside.source.group_metadata()
+        async with self._lock:
+            await self._commit(metadata)
+            self._closed = True
+            await self._drop(list(self.tasks))
+        for job in list(self._jobs):
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        for pool in (self._transacting, self._restoring, self._asking):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every partition assigned is live."""
+        return bool(self.tasks) and len(self._live()) == len(self.tasks)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        job = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.outside.fatal(error)
+
+    # -- partitions come and go (called for the source's callbacks, on the event loop)
+
+    def assigned(self, partitions: list[int]) -> None:
+        self.observer.assigned(partitions)
+        for partition in partitions:
+            self._assignment += 1
+            self._assignments[partition] = self._assignment
+            self.tasks[partition] = None
+            self._spawn(self._restore(partition, self._assignment))
+
+    async def revoked(self, partitions: list[int], group_metadata: Any) -> None:
+        """Commit what is done, then let go."""
+        async with self._lock:
+            if not self._closed:
+                await self._commit(group_metadata)
+                await self._drop(partitions)
+
+    async def lost(self, partitions: list[int]) -> None:
+        """They may be another's already: nothing of theirs may be committed."""
+        async with self._lock:
+            if not self._closed:
+                await self._drop(partitions)
+
+    async def _drop(self, partitions: list[int]) -> None:
+        loop = asyncio.get_running_loop()
+        for partition in partitions:
+            self._assignments.pop(partition, None)
+            task = self.tasks.pop(partition, None)
+            if task is not None:
+                await loop.run_in_executor(self._transacting, task.store.close)
+        self.observer.dropped(partitions)
+
+    async def _restore(self, partition: int, assignment: int) -> None:
+        def given_up() -> bool:
+            return self._assignments.get(partition) != assignment
+
+        loop = asyncio.get_running_loop()
+        try:
+            restored = await loop.run_in_executor(
+                self._restoring, self.outside.restorer.restore, partition, given_up
+            )
+        except GivenUp:
+            return
+        async with self._lock:
+            if given_up() or self._closed:
+                restored.store.close()
+                return
+            task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
+            self.tasks[partition] = task
+            task.epoch = self._next_epoch()
+            self.outside.source.start(partition, task.partition.next_offset, task.epoch)
+
+    def _next_epoch(self) -> int:
+        self._epochs += 1
+        return self._epochs
+
+    # -- records
+
+    async def handle(self, batch: Batch) -> None:
+        """Process one batch of one partition. Never raises: what nobody expected goes to `fatal`."""
+        try:
+            async with self._lock:
+                self._process(batch)
+        except Exception as error:
+            self.outside.fatal(error)
+        finally:
+            self.outside.source.done(len(batch.records))
+
+    def _process(self, batch: Batch) -> None:
+        task = self.tasks.get(batch.partition)
+        if self._closed or task is None or not task.epoch or task.epoch != batch.epoch:
+            return
+        if batch.serial != task.serial:
+            raise AssertionError(f"batch {task.serial} of partition {batch.partition} was lost on its way")
+        task.serial += 1
+        started = time.perf_counter()
+        failed_at = task.process(batch)
+        if failed_at is not None:
+            # What was pending is half done: give it up and read again; the record is rejected on the way.
+            log.exception("core_failed", partition=batch.partition, offset=failed_at)
+            self.observer.core_failed(batch.partition, failed_at)
+            self._restart(task)
+            return
+        self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
+        self._pending_events += len(batch.records)
+        if self._pending_events >= EARLY_COMMIT_EVENTS or task.backlog:
+            self._commit_now.set()
+
+    def _restart(self, task: PartitionTask) -> None:
+        task.aborted(self._next_epoch())
+        self.outside.source.start(task.number, task.partition.next_offset, task.epoch)
+
+    # -- commits
+
+    async def _commit_loop(self) -> None:
+        while not self._closed:
+            interval = max(self.settings.commit_interval_s, COMMIT_STRETCH * self._last_commit_s)
+            try:
+                await asyncio.wait_for(self._commit_now.wait(), min(interval, LONGEST_INTERVAL_S))
+            except TimeoutError:
+                pass
+            self._commit_now.clear()
+            await self.commit()
+
+    async def commit(self) -> None:
+        """One commit of whatever moved, if anything did."""
+        if not self._moved():
+            return
+        metadata = await self.outside.source.group_metadata()
+        async with self._lock:
+            if not self._closed:
+                await self._commit(metadata)
+
+    def _moved(self) -> list[PartitionTask]:
+        return [task for task in self._live() if task.has_moved(CLOCK_HEARTBEAT_MS) or self._probe]
+
+    def _live(self) -> list[PartitionTask]:
+        return [task for task in self.tasks.values() if task is not None and task.epoch]
+
+    async def _commit(self, group_metadata: Any) -> None:
+        """Under the lock: one transaction over the partitions owned now that moved."""
+        moved = self._moved()
+        self._pending_events = 0
+        self._probe = False
+        if not moved:
+            return
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        # Shielded: a cancelled caller must not leave a transaction half observed.
+        prepared = await asyncio.shield(
+            loop.run_in_executor(self._transacting, self._transact, moved, group_metadata)
+        )
+        self._last_commit_s = time.perf_counter() - started
+        if prepared is None:
+            self._after_abort(moved)
+            return
+        self.observer.committed([part.report for part in prepared], self._last_commit_s)
+        if any(task.backlog for task in moved):
+            for task in moved:
+                task.advance_clock()
+            self._commit_now.set()
+
+    def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
+        """In the commit thread. None: aborted, nothing happened."""
+        outside = self.outside
+        prepared = [task.prepare() for task in moved]
+        parts = [Part(part.task.number, part.records, part.task.meta, part.meta) for part in prepared]
+        outcome = run_transaction(parts, group_metadata, outside.transactions, outside.offsets, outside.crash_point)
+        if outcome is Outcome.ABORTED:
+            return None
+        outside.crash_point("before-store")
+        now_ms = outside.clock()
+        for part in prepared:
+            meta_offset = outside.transactions.meta_offset(part.task.number)
+            # Without a report of it the copy claims less than it has; what it reads again changes nothing.
+            part.task.committed(part, 0 if meta_offset is None else meta_offset + 1, now_ms)
+        outside.crash_point("after-store")
+        return prepared
+
+    def _after_abort(self, moved: list[PartitionTask]) -> None:
+        self.observer.aborted("transaction")
+        for task in moved:
+            task.aborts_here += 1
+            if task.aborts_here >= ABORTS_AT_ONE_OFFSET:
+                raise Fenced(
+                    f"partition {task.number}: {task.aborts_here} transactions in a row were aborted at offset "
+                    f"{task.meta.next_offset}"
+                )
+        for task in self._live():
+            self._restart(task)
+
+    # -- the clock
+
+    async def _clock_loop(self) -> None:
+        while not self._closed:
+            await asyncio.sleep(CLOCK_INTERVAL_S)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Ask where the input ends, and let the clocks of the partitions read so far go on."""
+        live = [task.number for task in self._live()]
+        if not live:
+            return
+        asked_ms = self.outside.clock()
+        loop = asyncio.get_running_loop()
+        try:
+            ends = await loop.run_in_executor(self._asking, self.outside.offsets.high_watermarks, live)
+        except OutcomeUnknown:
+            self._blocked("broker-unreachable")
+            return
+        if self._skewed():
+            # A new commit measures again; without one a passing fault of either clock would hold us for ever.
+            self._blocked("clock-skew")
+            self._probe = True
+            self._commit_now.set()
+            return
+        async with self._lock:
+            for task in self._live():
+                end = ends.get(task.number)
+                if end is None:
+                    continue
+                task.ask(asked_ms, end)
+                self.observer.lag(task.number, max(0, end - task.partition.next_offset))
+                self.observer.clock(task.number, task.partition.clock_ms, None)
+                if task.backlog:
+                    self._commit_now.set()
+        self._blocked(None)
+
+    def _skewed(self) -> bool:
+        times = self.outside.transactions.broker_time_ms()
+        return times is not None and abs(times[0] - times[1]) > SKEW_LIMIT_MS
+
+    def _blocked(self, reason: str | None) -> None:
+        if reason != self.blocked_reason:
+            log.warning("clock_blocked", reason=reason) if reason else log.info("clock_runs")
+        self.blocked_reason = reason
+        self.observer.clock_blocked(reason)
