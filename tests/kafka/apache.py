@@ -28,6 +28,8 @@ STOP_SECONDS = 20.0
 # What a single node for tests needs: few internal partitions (each costs files and time), no replicas, no patience.
 BROKER_PROPERTIES = {
     "auto.create.topics.enable": "false",
+    "broker.heartbeat.interval.ms": "1000",
+    "broker.session.timeout.ms": "4000",  # a killed broker's next life is refused for that long
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "log.retention.ms": "-1",
