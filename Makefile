@@ -33,7 +33,7 @@ bench: $(READY) ## measure events/s, latency and restore on Apache Kafka (needs 
 	@$(BIN)/python -m bench $(ARGS)
 
 lint: $(READY) ## formatting, lint and types
-	@$(BIN)/ruff format -q --check . || { echo "Not formatted: 'make format' does it." >&2; $(BIN)/ruff format --check . ; exit 1; }
+	@$(BIN)/ruff format -q --check --output-format concise . || { echo "Not formatted: 'make format' does it." >&2; exit 1; }
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 
