@@ -5,7 +5,7 @@ A commit writes both in its transaction: `Meta` to the changelog under a reserve
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -39,6 +39,8 @@ class Meta:
     keys, digest         how many customers there are, and the sum of their digests
     replay_until_*       changes decided before this offset, or effective before this instant, are `replayed`
     journal_digest       of the last journal record's bytes
+    members              how many customers are in each segment and stage, keyed `segment` or `dimension/stage`; 0 is
+                         left out
     """
 
     next_offset: int
@@ -54,6 +56,7 @@ class Meta:
     replay_until_offset: int
     replay_until_ms: int
     journal_digest: str
+    members: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def first(

@@ -74,6 +74,18 @@ class Wakes:
         if ahead is None:
             self._quiet_until_ms = max(self._quiet_until_ms, until_ms)
 
+    def peek(self) -> int | None:
+        """When the index's first entry is due, a stale one included; None when there is none. Pops nothing."""
+        while self._fresh and not self._edits[self._fresh[0]]:
+            heapq.heappop(self._fresh)
+        first = self._fresh[0] if self._fresh else None
+        entries = self._stored(max(self._cursor[0], self._quiet_until_ms), FOREVER_MS)
+        for entry in entries:
+            if entry > self._cursor and self._edits.get(entry) is not False:
+                first = entry if first is None else min(first, entry)
+                break
+        return None if first is None else first[0]
+
     def _committed(self, until_ms: int) -> Iterator[Entry]:
         if until_ms <= self._quiet_until_ms:
             return iter(())
