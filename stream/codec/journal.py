@@ -1,6 +1,7 @@
 """Where a partition stands (`Meta`), and what one commit did (`JournalRecord`), as versioned JSON.
 
-A commit writes both in its transaction: `Meta` to the changelog under a reserved key, the other to the journal. Each journal record holds the digest of the one before, so that a missing or altered one shows.
+A commit writes both in its transaction: `Meta` to the changelog under `META_KEY`, the other to the journal.
+Each journal record holds the digest of the one before, so that a missing or altered one shows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import orjson
 
 from stream.core.events import NEVER_MS
 from stream.errors import UnreadableState
+
+META_KEY = b"\x00meta"
+"""Reserved key of `Meta` on the changelog: no customer id holds a control character."""
 
 META_VERSION = 1
 JOURNAL_VERSION = 1
