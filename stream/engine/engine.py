@@ -35,6 +35,9 @@ CLOCK_HEARTBEAT_MS = 10_000
 SKEW_LIMIT_MS = 2_000
 """More than this between our clock and the broker's: one of them is wrong, so no silence is judged."""
 
+SIZES_EVERY_TICKS = 25
+"""The store is asked for its sizes every five seconds: it counts files and memory for the answer."""
+
 EARLY_COMMIT_EVENTS = 20_000
 COMMIT_STRETCH = 5
 LONGEST_INTERVAL_S = 1.0
@@ -71,6 +74,11 @@ class Engine:
         self.observer = observer
         self.tasks: dict[int, PartitionTask | None] = {}  # None: being restored
         self.blocked_reason: str | None = "starting"
+        self.joined = False  # the group has told us our partitions, be it none
+        self.failure: BaseException | None = None  # what ends the process
+        self.commit_failed = False  # the newest transaction was aborted
+        self.commit_started_s: float | None = None  # monotonic, while a transaction is under way
+        self._ticks = 0
         self._lock = asyncio.Lock()
         self._epochs = 0
         self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
@@ -94,6 +102,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Commit what is done, then close the stores. Call before the source is stopped."""
+        self.observer.draining()
         metadata = await self.outside.source.group_metadata()
         async with self._lock:
             await self._commit(metadata)
@@ -121,11 +130,17 @@ class Engine:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            self.outside.fatal(error)
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = error
+        self.observer.failed(error)
+        self.outside.fatal(error)
 
     # -- partitions come and go (called for the source's callbacks, on the event loop)
 
     def assigned(self, partitions: list[int]) -> None:
+        self.joined = True
         self.observer.assigned(partitions)
         for partition in partitions:
             self._assignment += 1
@@ -173,6 +188,7 @@ class Engine:
             task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
             self.tasks[partition] = task
             task.epoch = self._next_epoch()
+            self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
             self.outside.source.start(partition, task.partition.next_offset, task.epoch)
 
     def _next_epoch(self) -> int:
@@ -183,11 +199,12 @@ class Engine:
 
     async def handle(self, batch: Batch) -> None:
         """Process one batch of one partition. Never raises: what nobody expected goes to `fatal`."""
+        self.observer.received(batch.partition, len(batch.records))
         try:
             async with self._lock:
                 self._process(batch)
         except Exception as error:
-            self.outside.fatal(error)
+            self._fail(error)
         finally:
             self.outside.source.done(len(batch.records))
 
@@ -207,6 +224,8 @@ class Engine:
             self._restart(task)
             return
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
+        if task.last_event_ms is not None:
+            self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
         self._pending_events += len(batch.records)
         if self._pending_events >= EARLY_COMMIT_EVENTS or task.backlog:
             self._commit_now.set()
@@ -250,12 +269,15 @@ class Engine:
         if not moved:
             return
         started = time.perf_counter()
+        self.commit_started_s = time.monotonic()
         loop = asyncio.get_running_loop()
         # Shielded: a cancelled caller must not leave a transaction half observed.
         prepared = await asyncio.shield(
             loop.run_in_executor(self._transacting, self._transact, moved, group_metadata)
         )
         self._last_commit_s = time.perf_counter() - started
+        self.commit_started_s = None
+        self.commit_failed = prepared is None
         if prepared is None:
             self._after_abort(moved)
             return
@@ -325,10 +347,14 @@ class Engine:
                 if end is None:
                     continue
                 task.ask(asked_ms, end)
-                self.observer.lag(task.number, max(0, end - task.partition.next_offset))
-                self.observer.clock(task.number, task.partition.clock_ms, None)
+                task.lag = max(0, end - task.partition.next_offset)
+                self.observer.lag(task.number, task.lag)
+                self.observer.clock(task.number, task.partition.clock_ms, task.partition.wakes.peek())
+                if self._ticks % SIZES_EVERY_TICKS == 0:
+                    self.observer.stored(task.number, task.store.sizes(), len(task.customers))
                 if task.backlog:
                     self._commit_now.set()
+            self._ticks += 1
         self._blocked(None)
 
     def _skewed(self) -> bool:

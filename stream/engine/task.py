@@ -12,17 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.codec.inbound import decode
-from stream.codec.journal import JournalRecord, Meta, encode_journal, encode_meta, journal_digest
+from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_journal, encode_meta, journal_digest
 from stream.codec.outbound import Encoder, Origin
 from stream.codec.snapshot import digest, encode_profile
 from stream.core.changes import Change, ClockCause, EventCause
-from stream.core.events import NEVER_MS, Reason, Rejected
+from stream.core.events import NEVER_MS, Decoded, Event, Reason, Rejected
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.engine.customers import Customers
 from stream.engine.interfaces import Batch, Produce, StateStore
-from stream.engine.local import META_KEY, encode_local
+from stream.engine.local import encode_local
+from stream.engine.members import members_after
 from stream.engine.observer import CommitReport
 
 WAKES_PER_COMMIT = 5_000
@@ -79,6 +80,8 @@ class PartitionTask:
         self.aborts_here = 0  # in a row without a commit
         self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
         self.backlog = False  # the clock has passed wakes that have not fired yet
+        self.lag: int | None = None  # records unread when the end was last asked for
+        self.last_event_ms: int | None = None  # event time of the newest batch's last event
         self.committed_at_ms = NEVER_MS
         self._wakes_left = WAKES_PER_COMMIT
         self._originals: dict[int, Any] = {}  # rejected offset -> message
@@ -101,21 +104,20 @@ class PartitionTask:
         if batch.records:
             partition.batch(batch.records[0].offset(), read_ms)
         rejected = len(pending.rejected)
+        item: Decoded | None = None
         for message in batch.records:
             offset = message.offset()
             if offset < partition.next_offset:
                 continue  # before the offset asked for: a seek may land on the start of a stored batch
             try:
                 if offset in poisoned:
-                    take(Rejected(offset, Reason.INTERNAL, "the processor failed on this record"), read_ms)
+                    item = Rejected(offset, Reason.INTERNAL, "the processor failed on this record")
                 else:
-                    take(
-                        decode(
-                            message.key(), message.value(), message.headers(), message.timestamp()[1], offset, read_ms,
-                            max_bytes=max_bytes,
-                        ),
-                        read_ms,
+                    item = decode(
+                        message.key(), message.value(), message.headers(), message.timestamp()[1], offset, read_ms,
+                        max_bytes=max_bytes,
                     )  # fmt: skip
+                take(item, read_ms)
             except Exception:
                 # Any failure of the core is this record's: it is rejected on the second try, journaled and alarmed.
                 if offset in poisoned:
@@ -125,6 +127,7 @@ class PartitionTask:
             if len(pending.rejected) != rejected:
                 rejected = len(pending.rejected)
                 self._originals[offset] = message
+        self.last_event_ms = item.time_ms if type(item) is Event else None
         if batch.eof_offset is not None:
             partition.skip_to(batch.eof_offset)
         self.advance_clock()
@@ -175,6 +178,7 @@ class PartitionTask:
             wake_cursor_ms=position.cursor_ms,
             keys=keys,
             digest=f"{total:032x}",
+            members=members_after(self.meta.members, pending.changes, self.program.definitions),
         )
         journal = encode_journal(self._journal(meta))
         meta = replace(meta, journal_digest=journal_digest(journal))
@@ -183,7 +187,8 @@ class PartitionTask:
         reasons = Counter(str(rejected.reason) for rejected in pending.rejected)
         report = CommitReport(
             self.number, position.next_offset, position.clock_ms, pending.counts,
-            [change for _, change in pending.changes], dict(reasons), memberships, keys,
+            [change for _, change in pending.changes], dict(reasons), memberships, keys, meta.members,
+            dict(Counter(record.topic for record in records)),
         )  # fmt: skip
         return Prepared(self, records, meta, meta.journal_digest, customers, kept, report)
 
