@@ -158,25 +158,31 @@ def changes(draw: st.DrawFn) -> Change:
 
 
 cell_values = st.recursive(
-    scalars | st.integers(), lambda part: st.lists(part, max_size=4) | st.dictionaries(texts, part, max_size=4)
+    scalars | st.integers(),
+    lambda part: st.lists(part, max_size=2) | st.dictionaries(texts, part, max_size=2),
+    max_leaves=4,
 )
 
 
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     """Any profile of the shop, judged or not."""
-    profile = Profile(draw(customer_ids), (draw(st.integers(0, 99)), draw(offsets)), 4, draw(st.lists(cell_values)))
+    profile = Profile(
+        draw(customer_ids), (draw(st.integers(0, 99)), draw(offsets)), 4, draw(st.lists(cell_values, max_size=3))
+    )
+    answers = draw(st.tuples(*(st.integers(-1, max(len(each.stages) - 1, 1)) for each in Shop.definitions)))
+    since_ms, changed_by, control = draw(instants), draw(counts), draw(st.none() | st.booleans())
     for index, definition in enumerate(Shop.definitions):
-        answer = draw(st.integers(-1, max(len(definition.stages) - 1, 1)))
-        profile.answers = (*profile.answers[:index], answer, *profile.answers[index + 1 :])
+        answer = answers[index]
         changed = answer > 0 or (answer == 0 and bool(definition.stages))
-        profile.since_ms[index] = draw(instants) if changed else NEVER_MS
-        profile.nth[index] = profile.changed_by[index] = draw(counts) if changed else 0
-        profile.by_clock[index] = draw(st.integers(0, 1))
-        profile.control[index] = None if definition.stages else draw(st.none() | st.booleans())
+        profile.since_ms[index] = since_ms if changed else NEVER_MS
+        profile.nth[index] = profile.changed_by[index] = changed_by if changed else 0
+        profile.by_clock[index] = int(changed)
+        profile.control[index] = None if definition.stages or not changed else control
+    profile.answers = answers
     profile.now_ms = draw(instants)
     profile.sequence = draw(st.integers(0, 1 << 53))
-    ids = draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=64))
+    ids = draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=4))
     profile.message_ids = array("q", ids)
     profile.message_times = array("q", [draw(instants)] * len(ids))
     profile.forgotten_ms = draw(instants | st.just(NEVER_MS))
