@@ -1,0 +1,164 @@
+"""Declarations: the one namespace of names, traits, and events. After this an expression can be checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from stream.rules import fields
+from stream.rules.document import Broken, Entry, Listing, Mapping, Scalar, Value
+from stream.rules.history import MAX_MATCHES, TRACK
+from stream.rules.names import HYPHENATED, IDENTIFIER, MAX_LENGTH, RESERVED, did_you_mean
+from stream.rules.scopes import event_checker
+from stream.rules.sections import Sections
+from stream.rules.tree import Match, Node, TraitDeclaration, Type
+from stream.rules.walk import Sizes
+from stream.rules.world import World
+
+TRAIT_TYPES = {
+    "text": Type.TEXT,
+    "number": Type.NUMBER,
+    "boolean": Type.BOOLEAN,
+    "date": Type.INSTANT,
+    "list": Type.LIST,
+}
+MAX_NODES = 5_000
+"""Size of one expression with its facts opened: everything later walks it."""
+
+MAX_LEVELS = 120
+
+
+def declare(world: World, sections: Sections) -> Sections:
+    """Fills the world with all names; gives the sections without the entries whose names can't be used."""
+    taken: dict[str, Entry] = {}
+    kinds = (
+        ("event", sections.events, IDENTIFIER),
+        ("fact", sections.facts, IDENTIFIER),
+        ("dimension", sections.dimensions, IDENTIFIER),
+        ("segment", sections.segments, HYPHENATED),
+    )
+    for kind, entries, pattern in kinds:
+        entries[:] = [entry for entry in entries if _may_be_named(world, kind, entry, pattern, taken)]
+    world.traits = _traits(world, sections.traits, "traits")
+    world.group = None if sections.group is None else _traits(world, sections.group, "group")
+    world.facts = {entry.key.value: None for entry in sections.facts}
+    world.segments = {entry.key.value: entry.key.place for entry in sections.segments}
+    world.dimensions = {entry.key.value: tuple(stage_names(entry.value)) for entry in sections.dimensions}
+    for entry in sections.events:
+        world.events[entry.key.value] = _event(world, entry)
+    return sections
+
+
+def stage_names(value: Value) -> Iterable[str]:
+    """The names of a dimension's stages, as far as they can be read."""
+    stages = value.get("stages") if isinstance(value, Mapping) else None
+    for item in stages.items if isinstance(stages, Listing) else ():
+        if isinstance(item, Mapping):
+            yield from (entry.key.value for entry in item.entries)
+
+
+def check_size(world: World, sizes: Sizes, node: Node) -> bool:
+    """Whether an expression is small enough with its facts opened; reports when not."""
+    nodes, levels = sizes.measure(node)
+    if nodes <= MAX_NODES and levels <= MAX_LEVELS:
+        return True
+    found = f"{nodes} parts, {levels} levels"
+    expected = f"at most {MAX_NODES} parts and {MAX_LEVELS} levels"
+    world.report(node.place, "the expression is too large with its facts opened", found, expected)
+    return False
+
+
+def _may_be_named(world: World, kind: str, entry: Entry, pattern: re.Pattern[str], taken: dict[str, Entry]) -> bool:
+    name, place = entry.key.value, entry.key.place
+    if not pattern.fullmatch(name) or len(name) > MAX_LENGTH:
+        allowed = "small letters, digits and _" if pattern is IDENTIFIER else "small letters, digits, - and _"
+        suggestion = re.sub(r"[^a-z0-9]+", "_" if pattern is IDENTIFIER else "-", name.lower()).strip("_-")
+        hint = f"try `{suggestion[:MAX_LENGTH]}`" if pattern.fullmatch(suggestion) else None
+        expected = f"{allowed}, a letter first, at most {MAX_LENGTH} characters"
+        world.report(place, f"this name of {_a(kind)} can't be used", name[:80], expected, hint)
+        return False
+    if name in RESERVED:
+        world.report(place, f"this name of {_a(kind)} is a word of the language", name, hint=f"try `my_{name}`")
+        return False
+    if name in taken:
+        first = taken[name].key.place
+        message = "events, facts, dimensions and segments share one namespace, and this name is taken"
+        world.report(place, message, name, hint=f"first at {first}")
+        return False
+    taken[name] = entry
+    return True
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind == "event" else f"a {kind}"
+
+
+def _traits(world: World, entries: list[Entry], block: str) -> dict[str, TraitDeclaration | None]:
+    declared: dict[str, TraitDeclaration | None] = {}
+    for entry in entries:
+        name = entry.key.value
+        if not all(name.split(".")):
+            world.report(entry.key.place, "a step of this dotted name is empty", name[:80], "such as plan.tier")
+        elif name in declared:
+            world.report(entry.key.place, f"this name stands twice in `{block}`", name)
+        else:
+            declared[name] = _trait(world, name, entry.value)
+    return declared
+
+
+def _trait(world: World, name: str, value: Value) -> TraitDeclaration | None:
+    if not isinstance(value, Mapping):
+        kind = _trait_type(world, value)
+        return None if kind is None else TraitDeclaration(name, kind, private=False)
+    fields.check_keys(world, value, ("type", "private"), "a trait")
+    if value.get("type") is None:
+        world.report(value.place, "the trait's type is missing", None, "type: " + " | ".join(TRAIT_TYPES))
+        return None
+    kind = _trait_type(world, value.get("type"))
+    private = value.get("private")
+    if private is not None and not (isinstance(private, Scalar) and private.value in ("true", "false")):
+        if not isinstance(private, Broken):
+            world.report(private.place, "`private` is yes or no", None, "true or false")
+        return None
+    is_private = isinstance(private, Scalar) and private.value == "true"
+    return None if kind is None else TraitDeclaration(name, kind, is_private)
+
+
+def _trait_type(world: World, value: Value | None) -> Type | None:
+    word = fields.text(world, value, "a trait's type")
+    if word is None or word in TRAIT_TYPES:
+        return TRAIT_TYPES.get(word or "")
+    assert value is not None
+    hint = did_you_mean(word, TRAIT_TYPES)
+    world.report(value.place, "there is no such type of trait", word[:60], "one of " + ", ".join(TRAIT_TYPES), hint)
+    return None
+
+
+def _event(world: World, entry: Entry) -> tuple[Match, ...] | None:
+    value = entry.value
+    if not isinstance(value, Mapping):
+        return _union(world, value)
+    later = {"unless": "", "by": ""}
+    fields.check_keys(world, value, ("event", "where"), "an event", later)
+    if value.get("event") is None:
+        world.report(value.place, "the event's own name is missing", None, "event: Order Completed")
+        return None
+    matches = _union(world, value.get("event"))
+    if value.get("where") is None or matches is None:
+        return matches
+    syntax = fields.expression(world, value.get("where"), "`where`")
+    condition = None if syntax is None else event_checker(world).condition(syntax)
+    if condition is None or not check_size(world, Sizes(), condition):
+        return None
+    return tuple(Match(match.kinds, match.name, condition) for match in matches)
+
+
+def _union(world: World, value: Value | None) -> tuple[Match, ...] | None:
+    wanted = len(value.items) if isinstance(value, Listing) else 1
+    if wanted > MAX_MATCHES and value is not None:
+        world.report(value.place, "the list of events is too long", str(wanted), f"at most {MAX_MATCHES}")
+        return None
+    found = fields.names(world, value, "an event's name")
+    if not found or len(found) < wanted:
+        return None
+    return tuple(dict.fromkeys(Match(TRACK, name.value, None) for name in found))

@@ -1,0 +1,103 @@
+"""Literals: numbers, percentages, durations, instants; text to value, with what is wrong said in words."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from fractions import Fraction
+
+UNIT_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+MAX_DURATION_MS = 36_600 * UNIT_MS["d"]
+"""A hundred years: longer is a slip of the pen."""
+
+MAX_NUMBER = 10**15
+"""Amounts are integers of a millionth; beyond this a double can't hold even whole numbers safely."""
+
+DURATION = re.compile(r"(?:[0-9]+(?:ms|min|s|h|d|w))+")
+_PART = re.compile(r"([0-9]+)(ms|min|s|h|d|w)")
+_NUMBER_WITH_UNIT = re.compile(r"[0-9]+(?:\.[0-9]+)?([A-Za-z]+)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+UNIT_ADVICE = {
+    "m": "write `min` for minutes; months have no fixed length, write 30d",
+    "mo": "months have no fixed length, write 30d",
+    "mon": "months have no fixed length, write 30d",
+    "month": "months have no fixed length, write 30d",
+    "months": "months have no fixed length, write 30d",
+    "y": "years have no fixed length, write 365d",
+    "yr": "years have no fixed length, write 365d",
+    "year": "years have no fixed length, write 365d",
+    "years": "years have no fixed length, write 365d",
+}
+
+
+class BadLiteral(ValueError):
+    """What is wrong with a literal; `hint` says what to try."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def duration_ms(text: str) -> int:
+    """`1h30min` in milliseconds; raises BadLiteral."""
+    if not DURATION.fullmatch(text):
+        raise BadLiteral("this is not a duration", unit_hint(text) or "write 30d, 1h30min, 2w; units: ms s min h d w")
+    total = sum(int(amount[:20]) * UNIT_MS[unit] for amount, unit in _PART.findall(text))
+    if total > MAX_DURATION_MS:
+        raise BadLiteral("the duration is too long", "at most 36600d, a hundred years")
+    return total
+
+
+def unit_hint(text: str) -> str | None:
+    """Advice when a text begins like a number with a unit that does not exist."""
+    match = _NUMBER_WITH_UNIT.match(text)
+    if match is None:
+        return None
+    unit = match.group(1)
+    if unit in UNIT_MS:
+        return "whole numbers only: 36h, not 1.5d"
+    return UNIT_ADVICE.get(unit.lower(), f"`{unit[:20]}` is no unit; units: ms s min h d w")
+
+
+def number(text: str) -> int | float:
+    """A number of at most 6 decimals; raises BadLiteral."""
+    return _exact(Fraction(text.replace("_", "")[:100]))
+
+
+def percentage(text: str) -> int | float:
+    """`10%` as 0.1; raises BadLiteral."""
+    return _exact(Fraction(text.removesuffix("%")[:100]) / 100)
+
+
+def _exact(value: Fraction) -> int | float:
+    if abs(value) > MAX_NUMBER:
+        raise BadLiteral("the number is too large", "at most 1e15")
+    if value.denominator == 1:
+        return value.numerator
+    if 1_000_000 % value.denominator:
+        raise BadLiteral(
+            "the number is too fine", "amounts are kept in millionths: at most 6 decimals, 4 in a percentage"
+        )
+    return float(value)
+
+
+def instant_ms(text: str, zone: tzinfo) -> int:
+    """A date (midnight in `zone`) or an RFC 3339 instant, in ms UTC; raises BadLiteral."""
+    try:
+        if _DATE.fullmatch(text):
+            day = date.fromisoformat(text)
+            moment = datetime(day.year, day.month, day.day, tzinfo=zone)
+        elif _INSTANT.fullmatch(text):
+            moment = datetime.fromisoformat(text.upper())
+        else:
+            raise BadLiteral("this is not a date", 'write "2025-11-28" or "2025-11-28T09:30:00Z"')
+        return (moment - _EPOCH) // timedelta(milliseconds=1)
+    except BadLiteral:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise BadLiteral("there is no such date", str(error)) from None

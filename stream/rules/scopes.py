@@ -1,0 +1,205 @@
+"""Where an expression stands, and what names mean there: over a customer, or over one event inside `where`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream.rules.check_expression import ExpressionChecker
+from stream.rules.expressions import Syntax
+from stream.rules.functions import FUNCTIONS, LATER_FUNCTIONS, VALUES
+from stream.rules.history import HistoryChecker, everything
+from stream.rules.names import did_you_mean
+from stream.rules.tree import Fact, FirstSeen, Leaf, Node, Now, Property, StageOf, Trait, TraitDeclaration, Type
+from stream.rules.world import World
+
+
+def customer_checker(world: World) -> ExpressionChecker:
+    """Checks facts, stages, segments and carried values."""
+    return ExpressionChecker(world, CustomerScope(world))
+
+
+def event_checker(world: World) -> ExpressionChecker:
+    """Checks what stands inside `where`."""
+    return ExpressionChecker(world, EventScope(world))
+
+
+def steps_of(syntax: Syntax) -> tuple[str, ...]:
+    """`traits.plan.tier` as ("traits", "plan", "tier")."""
+    return tuple(part.parts[0].value if part.kind == "step" else part.value for part in syntax.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerScope:
+    world: World
+
+    def path(self, syntax: Syntax) -> Node | None:
+        steps = steps_of(syntax)
+        name = steps[0]
+        if syntax.kind == "path" and name in ("traits", "group"):
+            return self._trait(syntax, name, steps[1:])
+        if syntax.kind == "text_path" or name in self.world.events or name in ("page", "screen", "any"):
+            return self._event(syntax, steps)
+        if len(steps) > 1:
+            self._unknown_path(syntax, steps)
+            return None
+        return self._name(syntax, name)
+
+    def call(self, syntax: Syntax, checker: ExpressionChecker) -> Node | None:
+        name = syntax.parts[0].value
+        if name in FUNCTIONS:
+            return HistoryChecker(self.world, checker, event_checker(self.world)).call(syntax)
+        unknown_function(self.world, syntax)
+        return None
+
+    def _name(self, syntax: Syntax, name: str) -> Node | None:
+        world, place, text = self.world, syntax.place, syntax.text
+        if name in world.facts:
+            value = world.facts[name]
+            return None if value is None else Fact(place=place, type=value.type, text=text, name=name, value=value)
+        if name in world.dimensions:
+            return StageOf(place=place, type=Type.TEXT, text=text, dimension=name)
+        if name == "now":
+            return Now(place=place, type=Type.INSTANT, text=text)
+        if name == "first_seen":
+            return FirstSeen(place=place, type=Type.INSTANT, text=text)
+        if name == "last_seen":
+            return Leaf(
+                place=place, type=Type.INSTANT, text=text, word="last", selector=everything(), prop=None,
+                window_ms=None, before_ms=0,
+            )  # fmt: skip
+        if name in world.segments:
+            world.report(place, "a segment can't stand here by its bare name", name, hint=f'write in("{name}")')
+        elif name in FUNCTIONS:
+            world.report(place, f"`{name}` is a function", name, f"as in {FUNCTIONS[name]}")
+        elif name in ("context", "properties", "timestamp"):
+            world.report(place, f"`{name}` means something only inside `where`", name)
+        else:
+            known = {*world.facts, *world.dimensions, *world.events, "now", "first_seen", "last_seen"}
+            hint = did_you_mean(name, known)
+            world.report(place, "nothing has this name", name, "a fact, a dimension or a declared event", hint)
+        return None
+
+    def _event(self, syntax: Syntax, steps: tuple[str, ...]) -> Node | None:
+        if len(steps) == 1:
+            hint = f"as in count({syntax.text}) or last({syntax.text})"
+            self.world.report(syntax.place, "events are not a value", syntax.text, "a function over them", hint)
+        else:
+            hint = f"as in last({syntax.text}) or sum({syntax.text}, 90d)"
+            message = "a property of events is not a value by itself"
+            self.world.report(syntax.place, message, syntax.text, "a function over it", hint)
+        return None
+
+    def _unknown_path(self, syntax: Syntax, steps: tuple[str, ...]) -> None:
+        name, world = steps[0], self.world
+        if name in world.facts or name in world.dimensions:
+            world.report(syntax.place, f"`{name}` has no properties", syntax.text)
+            return
+        hint = did_you_mean(name, {"traits", "group", *world.events})
+        world.report(syntax.place, "nothing has this name", name, "traits, group or a declared event", hint)
+
+    def _trait(self, syntax: Syntax, source: str, path: tuple[str, ...]) -> Node | None:
+        world = self.world
+        if not path:
+            world.report(syntax.place, f"`{source}` needs a name", source, f"as in {source}.country")
+            return None
+        declared = world.traits if source == "traits" else world.group
+        if declared is None:
+            return Trait(place=syntax.place, type=Type.ANY, text=syntax.text, source=source, path=path, private=False)
+        name = ".".join(path)
+        if name in declared:
+            declaration = declared[name]
+            if declaration is None:
+                return None
+            return Trait(
+                place=syntax.place, type=declaration.type, text=syntax.text, source=source, path=path,
+                private=declaration.private,
+            )  # fmt: skip
+        return self._within_declared(syntax, source, path, declared)
+
+    def _within_declared(
+        self, syntax: Syntax, source: str, path: tuple[str, ...], declared: dict[str, TraitDeclaration | None]
+    ) -> Node | None:
+        """A path through a declared list means any element; through anything else it means nothing."""
+        name = ".".join(path)
+        for length in range(len(path) - 1, 0, -1):
+            prefix = ".".join(path[:length])
+            if prefix not in declared:
+                continue
+            declaration = declared[prefix]
+            if declaration is None:
+                return None
+            if declaration.type is Type.LIST:
+                return Trait(
+                    place=syntax.place, type=Type.ANY, text=syntax.text, source=source, path=path,
+                    private=declaration.private,
+                )  # fmt: skip
+            message = f"`{source}.{prefix}` is declared as {declaration.type.value} and has no parts"
+            self.world.report(syntax.place, message, syntax.text, hint=f"declare `{name}` in `{source}:`")
+            return None
+        message = f"this {'trait' if source == 'traits' else 'group trait'} is not declared"
+        hint = did_you_mean(name, declared)
+        declare = f"declare it: `{name}: text` in `{source}:`"
+        self.world.report(syntax.place, message, name, hint=f"{hint} or {declare}" if hint else declare)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EventScope:
+    """Inside `where`: a bare name is a property of the event at hand."""
+
+    world: World
+
+    def path(self, syntax: Syntax) -> Node | None:
+        steps = steps_of(syntax)
+        place, text, name = syntax.place, syntax.text, steps[0]
+        if syntax.kind == "text_path":
+            hint = "the event is the one before `where`; a bare name is its property"
+            self.world.report(place, "inside `where` there is only one event", text, "a property's name", hint)
+            return None
+        if name == "timestamp" and len(steps) == 1:
+            return Property(place=place, type=Type.INSTANT, text=text, root="timestamp", path=())
+        if name in ("context", "properties"):
+            if len(steps) == 1:
+                self.world.report(place, f"`{name}` needs a name", name, f"as in {name}.country")
+                return None
+            return Property(place=place, type=Type.ANY, text=text, root=name, path=steps[1:])
+        if self._means_customer(name, len(steps)):
+            hint = f"if the event's own property is meant, write properties.{'.'.join(steps)}"
+            message = "inside `where` only the event itself can be asked"
+            self.world.report(place, message, text, "a property of the event", hint)
+            return None
+        return Property(place=place, type=Type.ANY, text=text, root="properties", path=steps)
+
+    def call(self, syntax: Syntax, checker: ExpressionChecker) -> Node | None:
+        name = syntax.parts[0].value
+        if name not in FUNCTIONS:
+            unknown_function(self.world, syntax, inside_where=True)
+            return None
+        message = "inside `where` only the event itself can be asked"
+        expected = "one of " + ", ".join(VALUES)
+        hint = None
+        if name in ("ago", "ahead"):
+            hint = f"a window says how recent: count(purchase where ..., {_argument(syntax) or '30d'})"
+        self.world.report(syntax.place, message, f"{name}(...)", expected, hint)
+        return None
+
+    def _means_customer(self, name: str, length: int) -> bool:
+        if name in ("traits", "group"):
+            return length > 1
+        return length == 1 and (
+            name in self.world.facts or name in self.world.dimensions or name in ("now", "first_seen", "last_seen")
+        )
+
+
+def _argument(syntax: Syntax) -> str | None:
+    return syntax.parts[1].text if len(syntax.parts) == 2 else None
+
+
+def unknown_function(world: World, syntax: Syntax, inside_where: bool = False) -> None:
+    """Reports a function that is planned, or that nobody knows."""
+    name = syntax.parts[0].value
+    if name in LATER_FUNCTIONS:
+        world.report(syntax.place, f"`{name}` is not supported yet", f"{name}(...)", hint="it comes later")
+        return
+    hint = did_you_mean(name, VALUES if inside_where else FUNCTIONS)
+    world.report(syntax.place, "there is no such function", name, hint=hint)

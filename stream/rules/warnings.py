@@ -1,0 +1,192 @@
+"""Warnings: what is legal and probably not meant. Most are about absence: `never`, `null`, nothing in a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from stream.errors import Place, Problem
+from stream.rules.absence import Newcomer
+from stream.rules.reach import always_holds, contradicts_itself, offset_ms, opened
+from stream.rules.tree import (
+    And,
+    Call,
+    Compare,
+    Definitions,
+    DimensionDefinition,
+    Fact,
+    Leaf,
+    Literal,
+    Node,
+    Not,
+    Or,
+    SegmentDefinition,
+    Selector,
+    Trait,
+    Type,
+)
+from stream.rules.walk import descendants
+
+_TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_NEGATED = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+def warnings(definitions: Definitions) -> list[Problem]:
+    """All warnings, in the order of the file."""
+    found: list[Problem] = []
+    if not definitions.dimensions and not definitions.segments:
+        place = Place(definitions.source[0][0] if definitions.source else "-", 1, 1)
+        found.append(Problem(place, "there is no dimension and no segment: nothing will ever change"))
+    for dimension in definitions.dimensions:
+        found.extend(_of_dimension(dimension))
+    for segment in definitions.segments:
+        found.extend(_of_segment(segment))
+    unique = dict.fromkeys(found)
+    return sorted(unique, key=lambda problem: (problem.place.file, problem.place.line, problem.place.column))
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """A condition with the question whether a customer can get in: an answer of False means surely not."""
+
+    condition: Node
+    admits: Callable[[Newcomer], bool | None]
+    windowed_counts: bool
+
+
+def _of_dimension(dimension: DimensionDefinition) -> Iterator[Problem]:
+    earlier: list[Node] = []
+    for stage in dimension.stages:
+        if stage.condition is None:
+            continue
+        before = tuple(earlier)
+
+        def admits(newcomer: Newcomer, own: Node = stage.condition, before: tuple[Node, ...] = before) -> bool | None:
+            return False if any(newcomer.answer(node) is True for node in before) else newcomer.answer(own)
+
+        # In a dimension `count(x, w) == 0` is a stage of its own among the others, and meant.
+        yield from _of_condition(_Where(stage.condition, admits, windowed_counts=False))
+        earlier.append(stage.condition)
+    yield from _forgotten_null(dimension)
+
+
+def _of_segment(segment: SegmentDefinition) -> Iterator[Problem]:
+    when = segment.when
+    yield from _of_condition(_Where(when, lambda newcomer: newcomer.answer(when), windowed_counts=True))
+    answer = Newcomer().answer(when)
+    if answer is False or contradicts_itself(when):
+        yield Problem(segment.place, f"`{segment.name}` can hold nobody", when.text[:80])
+    elif answer is True or always_holds(when):
+        yield Problem(segment.place, f"`{segment.name}` holds everybody", when.text[:80])
+
+
+def _of_condition(where: _Where) -> Iterator[Problem]:
+    for compare, op, positive in _comparisons(where.condition, True):
+        yield from _fail_open(compare)
+        effective = op if positive else _NEGATED[op]
+        for left, right, turned in (
+            (compare.left, compare.right, effective),
+            (compare.right, compare.left, _TURNED[effective]),
+        ):
+            yield from _absence(where, compare, opened(left), right, turned)
+        yield from _two_instants(where, compare, effective)
+
+
+def _comparisons(node: Node, positive: bool) -> Iterator[tuple[Compare, str, bool]]:
+    """Comparisons with the sign in which they count: `not` turns it."""
+    match node:
+        case Compare():
+            yield node, node.op, positive
+        case And() | Or():
+            for part in node.parts:
+                yield from _comparisons(part, positive)
+        case Not():
+            yield from _comparisons(node.part, not positive)
+        case Fact():
+            yield from _comparisons(node.value, positive)
+        case Call(function="if"):
+            for branch in node.arguments[1:]:
+                yield from _comparisons(branch, positive)
+
+
+def _absence(where: _Where, compare: Compare, left: Node, right: Node, op: str) -> Iterator[Problem]:
+    """`last(x) <= ago(d)` and `count(x, w) == 0` hold for those who never did x."""
+    if not isinstance(left, Leaf) or left.prop is not None:
+        return
+    events = left.selector.text
+    if left.type is Type.INSTANT and op in ("<", "<=") and _is_past(right):
+        if where.admits(Newcomer((left.selector,))) is False:
+            return
+        guard = f"{left.text} != never" if left.text != "last_seen" else "last_seen != never"
+        hint = f"silent({events}, {_duration_text(right)}) counts from the first sight on; or add `and {guard}`"
+        message = "this also holds for customers without any such event: `never` is earlier than all"
+        yield Problem(compare.place, message, compare.text[:80], None, hint)
+    elif where.windowed_counts and left.word == "count" and left.window_ms is not None and _is_none(op, right):
+        if where.admits(Newcomer((left.selector,))) is False:
+            return
+        hint = f'silent({events}, ...) says "hasn\'t for so long"; or add `and count({events}) >= 1`'
+        message = "this also holds for customers who were only just seen for the first time"
+        yield Problem(compare.place, message, compare.text[:80], None, hint)
+
+
+def _two_instants(where: _Where, compare: Compare, op: str) -> Iterator[Problem]:
+    left, right = opened(compare.left), opened(compare.right)
+    if op not in (">=", "<=", "==") or not isinstance(left, Leaf) or not isinstance(right, Leaf):
+        return
+    if left.type is not Type.INSTANT or right.type is not Type.INSTANT:
+        return
+    selectors: tuple[Selector, ...] = (left.selector, right.selector)
+    if where.admits(Newcomer(selectors)) is False:
+        return
+    hint = f"use `>` or `<`, or add `and {left.text} != never`"
+    message = f"`never {compare.op} never` is true: this also holds when neither ever happened"
+    yield Problem(compare.place, message, compare.text[:80], None, hint)
+
+
+def _fail_open(compare: Compare) -> Iterator[Problem]:
+    if compare.op != "!=":
+        return
+    for side, other in ((opened(compare.left), compare.right), (opened(compare.right), compare.left)):
+        boolean = isinstance(other, Literal) and other.type is Type.BOOLEAN
+        if isinstance(side, Trait) and (side.type is Type.BOOLEAN or (side.type is Type.ANY and boolean)):
+            if isinstance(other, Literal) and other.value is None:
+                continue
+            hint = f"consent is opt-in: {side.text} == true"
+            message = "this also holds for customers of whom nothing is known: null differs from both"
+            yield Problem(compare.place, message, compare.text[:80], None, hint)
+
+
+def _forgotten_null(dimension: DimensionDefinition) -> Iterator[Problem]:
+    traits: dict[tuple[str, tuple[str, ...]], Trait] = {}
+    named: set[tuple[str, tuple[str, ...]]] = set()
+    for stage in dimension.stages:
+        for node in descendants(stage.condition) if stage.condition is not None else ():
+            if isinstance(node, Trait):
+                traits.setdefault((node.source, node.path), node)
+            if isinstance(node, Compare) and node.op in ("==", "!="):
+                sides = (opened(node.left), opened(node.right))
+                if any(side.type is Type.NULL for side in sides):
+                    named.update((side.source, side.path) for side in sides if isinstance(side, Trait))
+    for key, trait in traits.items():
+        if key not in named:
+            last = dimension.stages[-1].name
+            message = f"customers without this trait fall to `{last}`"
+            hint = f"give them a stage of their own, first: `- unknown: {trait.source}.{trait.name} == null`"
+            yield Problem(trait.place, message, trait.text, None, hint)
+
+
+def _is_past(node: Node) -> bool:
+    offset = offset_ms(node)
+    return offset is not None and offset < 0 and offset != float("-inf")
+
+
+def _is_none(op: str, right: Node) -> bool:
+    right = opened(right)
+    if not isinstance(right, Literal) or not isinstance(right.value, int | float):
+        return False
+    return (op in ("==", "<=") and right.value == 0) or (op == "<" and 0 < right.value <= 1)
+
+
+def _duration_text(node: Node) -> str:
+    text = node.text
+    return text[4:-1] if text.startswith("ago(") and text.endswith(")") else "30d"
