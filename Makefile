@@ -11,7 +11,7 @@ ARGS   ?=
 .PHONY: help demo test bench lint format lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## a small shop, live: embedded broker, worker, customers  [ARGS="--seconds 60"]
 	@$(BIN)/segmenter demo $(ARGS)

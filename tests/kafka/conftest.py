@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kafka.apache import ApacheKafka, missing_programs
+from tests.kafka.apache import ApacheKafka, KafkaFailed, kafka_jars, missing_programs
 from tests.kafka.fixtures import Topics
 
 HERE = Path(__file__).parent
@@ -18,6 +19,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.kafka)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch the broker's jars before the first test, whose time limit a slow download would use up."""
+    wanted = any(item.path.is_relative_to(HERE) for item in session.items)
+    if wanted and not session.config.option.collectonly and not missing_programs():
+        with contextlib.suppress(KafkaFailed):  # said again, and shown, by the tests that need them
+            kafka_jars()
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 from confluent_kafka import (
     Consumer,
@@ -24,6 +25,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 CALL_SECONDS = 30.0  # for one answer of a broker that shares its cores with a test
 
+T = TypeVar("T")
 Headers = list[tuple[str, bytes]]
 
 
@@ -172,6 +174,17 @@ def committed_offsets(address: str, group: str, topic: str) -> dict[int, tuple[i
     return {place.partition: (place.offset, place.metadata or "") for place in found if place.offset >= 0}
 
 
+def wait_for(probe: Callable[[], T], what: str, seconds: float = CALL_SECONDS) -> T:
+    """Ask `probe` until it answers something true, and return that. Raises `TimeoutError` naming `what` and the last
+    answer."""
+    end = time.monotonic() + seconds
+    while not (answer := probe()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds:.0f} s: {what}; the last answer was {answer!r}")
+        time.sleep(0.02)
+    return answer
+
+
 def delete_group(admin: AdminClient, group: str) -> None:
     """Forget the group's offsets; nothing happens when it never was."""
     for deleted in admin.delete_consumer_groups([group]).values():
@@ -196,7 +209,7 @@ def _send(producer: Producer, topic: str, records: Iterable[Outgoing]) -> list[l
         def report(error: KafkaError | None, message: Message, into: list[Message | KafkaError] = receipt) -> None:
             into.append(message if error is None else error)
 
-        stamp = {} if record.timestamp_ms is None else {"timestamp": record.timestamp_ms}
+        stamp: dict[str, Any] = {} if record.timestamp_ms is None else {"timestamp": record.timestamp_ms}
         while True:
             try:
                 producer.produce(
@@ -205,7 +218,7 @@ def _send(producer: Producer, topic: str, records: Iterable[Outgoing]) -> list[l
                     record.key,
                     record.partition,
                     on_delivery=report,
-                    headers=record.headers or [],
+                    headers=cast(Any, record.headers or []),
                     **stamp,
                 )
                 break
@@ -221,7 +234,7 @@ def _offsets(receipts: list[list[Message | KafkaError]]) -> list[int]:
             raise TimeoutError(f"the broker did not acknowledge a record within {CALL_SECONDS:.0f} s")
         if isinstance(receipt[0], KafkaError):
             raise KafkaException(receipt[0])
-        offsets.append(receipt[0].offset())
+        offsets.append(cast(int, receipt[0].offset()))
     return offsets
 
 
@@ -240,7 +253,7 @@ def _reader(address: str, *, committed: bool = True, group: str | None = None) -
 
 def _take(message: Message, found: dict[int, list[Incoming]], open_ends: dict[int, int]) -> None:
     """Keep one polled message, or note how far an end-of-partition event says we are."""
-    partition, offset = message.partition(), message.offset()
+    partition, offset = cast(int, message.partition()), cast(int, message.offset())
     error = message.error()
     if error is not None and error.code() != KafkaError._PARTITION_EOF:
         raise KafkaException(error)
@@ -258,12 +271,12 @@ def _take(message: Message, found: dict[int, list[Incoming]], open_ends: dict[in
 
 def _incoming(message: Message) -> Incoming:
     return Incoming(
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
+        topic=cast(str, message.topic()),
+        partition=cast(int, message.partition()),
+        offset=cast(int, message.offset()),
         key=message.key(),
         value=message.value(),
-        headers=list(message.headers() or []),
+        headers=cast(Headers, message.headers() or []),
         timestamp_ms=message.timestamp()[1],
     )
 
