@@ -1,0 +1,327 @@
+"""The families of `/metrics`: what each is called, how it is labelled, and which question of an operator it answers.
+
+Times are seconds, sizes bytes. `_timestamp_seconds` are instants since 1970, so that `time() - x` needs no update to
+grow. Every label is bounded by the definitions, the topics, the partitions or a closed list; none holds a customer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREFIX = "segmenter_"
+
+COUNTER, GAUGE, HISTOGRAM, STATE_SET = "counter", "gauge", "histogram", "stateset"
+
+STATES = ("starting", "restoring", "running", "idle", "draining", "failed")
+"""idle: a member of the group without partitions, ready to take some over."""
+
+EVENT_SECONDS = (5e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1)
+COMMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+AGE_SECONDS = (0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)
+RESTORE_SECONDS = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+LOOP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """`name` without the prefix, a counter's without `_total`. `buckets` are upper bounds, of a histogram only."""
+
+    group: str
+    kind: str
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def series(self) -> str:
+        """The name by which it is asked for."""
+        return PREFIX + self.name + ("_total" if self.kind == COUNTER else "")
+
+
+_PARTITION = ("topic", "partition")
+
+_WORKER = "Worker"
+_FLOW = "Flow"
+_PRODUCT = "Product"
+_ERRORS = "Errors"
+_TIME = "Time and wakes"
+_KAFKA = "Kafka"
+_STATE = "State"
+
+FAMILIES = (
+    Family(
+        _WORKER,
+        GAUGE,
+        "build_info",
+        "Which versions does this worker run? Always 1.",
+        ("version", "python", "faust", "confluent_kafka"),
+    ),
+    Family(
+        _WORKER,
+        GAUGE,
+        "definitions_info",
+        "Which definitions does this worker judge by? Always 1; two hashes at once: workers differ.",
+        ("name", "version", "hash"),
+    ),
+    Family(_WORKER, GAUGE, "definitions_loaded_timestamp_seconds", "Since when does it judge by them?"),
+    Family(_WORKER, STATE_SET, "worker_state", "What is this worker doing? Exactly one state is 1."),
+    Family(
+        _WORKER,
+        COUNTER,
+        "busy_seconds",
+        "How busy is it? Seconds spent on batches and commits; a rate near 1 leaves no room: add workers.",
+    ),
+    Family(
+        _WORKER,
+        HISTOGRAM,
+        "event_loop_lag_seconds",
+        "Does anything block the event loop? How much later than asked it came back.",
+        (),
+        LOOP_SECONDS,
+    ),
+    Family(_WORKER, COUNTER, "log_messages", "Does it log more warnings or errors than before?", ("level",)),
+    Family(
+        _FLOW,
+        COUNTER,
+        "events_received",
+        "How many records come in? Counted again when they are read again after an abort.",
+        ("topic",),
+    ),
+    Family(
+        _FLOW, COUNTER, "events_processed", "How many records are done, all that came of them committed?", ("topic",)
+    ),
+    Family(
+        _FLOW,
+        GAUGE,
+        "events_in_progress",
+        "How many records are judged, but not committed yet? Stuck above 0: commits fail.",
+    ),
+    Family(
+        _FLOW,
+        HISTOGRAM,
+        "event_processing_duration_seconds",
+        "What does one event cost? Mean of a batch, once a batch.",
+        (),
+        EVENT_SECONDS,
+    ),
+    Family(
+        _FLOW,
+        GAUGE,
+        "last_event_processed_timestamp_seconds",
+        "When was the last event processed (when its batch was read)?",
+        ("topic",),
+    ),
+    Family(
+        _FLOW,
+        HISTOGRAM,
+        "event_age_seconds",
+        "How old are events when they reach us? Read time less event time, of the last event of each batch.",
+        ("topic",),
+        AGE_SECONDS,
+    ),
+    Family(
+        _FLOW,
+        COUNTER,
+        "events_late",
+        "How many events came after their customer was judged at a later instant? They count where they belong.",
+        ("topic",),
+    ),
+    Family(
+        _FLOW,
+        COUNTER,
+        "events_duplicate",
+        "How many events were dropped, their message id having come before?",
+        ("topic",),
+    ),
+    Family(
+        _FLOW,
+        COUNTER,
+        "events_ignored",
+        "How many records were of a type that is not ours, and passed over?",
+        ("topic",),
+    ),
+    Family(
+        _PRODUCT,
+        COUNTER,
+        "changes",
+        "How many customers entered or left each segment? `replayed`: history read at the first start.",
+        ("segment", "direction", "cause", "replayed"),
+    ),
+    Family(
+        _PRODUCT,
+        COUNTER,
+        "stage_changes",
+        "How many customers came to each stage of a dimension?",
+        ("dimension", "stage", "cause", "replayed"),
+    ),
+    Family(
+        _PRODUCT,
+        COUNTER,
+        "corrections",
+        "How many changes undid one that a late event showed to be wrong? Many: the "
+        "input comes late, silence is judged too early.",
+    ),
+    Family(_PRODUCT, COUNTER, "memberships_written", "How many rows were written to the memberships topic?"),
+    Family(_PRODUCT, COUNTER, "customers_erased", "How many customers were erased on request?"),
+    Family(
+        _PRODUCT,
+        GAUGE,
+        "segment_members",
+        "How many customers are in each segment? Of this worker's partitions: sum over the workers.",
+        ("segment",),
+    ),
+    Family(
+        _PRODUCT,
+        GAUGE,
+        "stage_customers",
+        "How many customers are in each stage? Of this worker's partitions: sum over the workers.",
+        ("dimension", "stage"),
+    ),
+    Family(_PRODUCT, GAUGE, "customers", "How many customers does each partition know?", _PARTITION),
+    Family(
+        _PRODUCT,
+        HISTOGRAM,
+        "change_latency_seconds",
+        "How soon is a change out? event: commit less event time; clock: "
+        "commit less the due instant, the grace included. Without replayed changes.",
+        ("cause",),
+        LATENCY_SECONDS,
+    ),
+    Family(
+        _ERRORS,
+        COUNTER,
+        "rejected_events",
+        "How many events could not be used, and why? They are in the rejected topic.",
+        ("reason",),
+    ),
+    Family(
+        _ERRORS,
+        COUNTER,
+        "core_failures",
+        "How often did the core fail on a record? A bug of ours: the record is rejected as internal.",
+    ),
+    Family(
+        _ERRORS,
+        COUNTER,
+        "state_set_aside",
+        "How often was a local copy of the state not trusted, and rebuilt from the changelog?",
+    ),
+    Family(
+        _TIME,
+        GAUGE,
+        "partition_clock_timestamp_seconds",
+        "How far has each partition judged silence? Absent until its clock has run once.",
+        _PARTITION,
+    ),
+    Family(
+        _TIME,
+        GAUGE,
+        "clock_blocked",
+        "Why do the clocks stand still? 1 for the reason, all 0 when they run; a partition "
+        "with lag waits for its own records.",
+        ("reason",),
+    ),
+    Family(_TIME, COUNTER, "wakes_fired", "How many customers were asked again because an instant had come?"),
+    Family(
+        _TIME,
+        GAUGE,
+        "wakes_next_due_timestamp_seconds",
+        "What is due next? Behind the partition's clock for long: wakes do not fire. Absent: nothing is.",
+        _PARTITION,
+    ),
+    Family(
+        _KAFKA,
+        GAUGE,
+        "consumer_lag",
+        "How many records of each assigned partition are unread? Absent until asked once.",
+        _PARTITION,
+    ),
+    Family(
+        _KAFKA,
+        GAUGE,
+        "partition_position",
+        "Which record of each partition comes next? Standing still with lag: the partition is stuck.",
+        _PARTITION,
+    ),
+    Family(
+        _KAFKA,
+        GAUGE,
+        "topic_partitions",
+        "How many partitions has the input? More than all workers' assigned ones: some have no owner.",
+        ("topic",),
+    ),
+    Family(_KAFKA, GAUGE, "assigned_partitions", "How many partitions are this worker's?", ("topic",)),
+    Family(_KAFKA, COUNTER, "rebalances", "How often were partitions given to this worker or taken from it?"),
+    Family(_KAFKA, COUNTER, "commits", "How many transactions were tried? Base of the share that failed."),
+    Family(_KAFKA, COUNTER, "commit_failures", "How many of them were aborted, their records read again?"),
+    Family(
+        _KAFKA,
+        HISTOGRAM,
+        "commit_duration_seconds",
+        "How long does a committed transaction take, from building its records to the local write?",
+        (),
+        COMMIT_SECONDS,
+    ),
+    Family(_KAFKA, COUNTER, "produced_records", "How many committed records were written to each topic?", ("topic",)),
+    Family(
+        _STATE,
+        GAUGE,
+        "partition_restoring",
+        "Which partitions are being restored (1)? Nothing moves in them so long.",
+        _PARTITION,
+    ),
+    Family(
+        _STATE,
+        GAUGE,
+        "restore_remaining_records",
+        "How many changelog records are still to be read? 0 when live.",
+        _PARTITION,
+    ),
+    Family(
+        _STATE,
+        HISTOGRAM,
+        "restore_duration_seconds",
+        "How long does a partition's restore take?",
+        ("rebuilt",),
+        RESTORE_SECONDS,
+    ),
+    Family(_STATE, GAUGE, "state_keys", "How many entries does the store hold, by its own estimate?", _PARTITION),
+    Family(_STATE, GAUGE, "state_size_bytes", "How large is the state, on disk and in write buffers?", _PARTITION),
+    Family(
+        _STATE,
+        GAUGE,
+        "state_pending_compaction_bytes",
+        "How much is the store behind with compaction? Growing: the disk is too slow.",
+        _PARTITION,
+    ),
+    Family(_STATE, GAUGE, "state_write_stopped", "Has the store stopped writes (1)?", _PARTITION),
+    Family(
+        _STATE,
+        GAUGE,
+        "state_background_errors",
+        "Has the store met errors in the background? Look at the disk.",
+        _PARTITION,
+    ),
+    Family(
+        _STATE,
+        GAUGE,
+        "cached_customers",
+        "How many customers are held decoded? At the bound: others are read from the store.",
+        _PARTITION,
+    ),
+)
+
+
+def table() -> str:
+    """The families as Markdown: what `docs/metrics.md` holds below its introduction."""
+    lines: list[str] = []
+    group = ""
+    for family in FAMILIES:
+        if family.group != group:
+            group = family.group
+            lines += ["", f"## {group}", "", "| metric | kind | labels | question |", "|---|---|---|---|"]
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.series}` | {family.kind} | {labels} | {family.help} |")
+    return "\n".join(lines[1:]) + "\n"

@@ -1,0 +1,375 @@
+"""`/metrics`: an observer of the engine that keeps the families of `metric_families` on a registry of its own.
+
+A series that can be known in advance stands at 0 from the start, so that a rate over it is never without its first
+rise. Series of a partition exist only while it is assigned. Children are cached: `labels()` costs 1.9 us, a cached
+child's `inc()` 0.56 us.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import threading
+from collections import Counter as Tally
+from collections.abc import Sequence
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Enum,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from stream import __version__
+from stream.core.changes import Cause, ClockCause, EventCause
+from stream.core.events import NEVER_MS, Reason
+from stream.core.program import Definition, Program
+from stream.engine.observer import CLOCK_BLOCKS, CommitReport, Observer
+from stream.metric_families import COUNTER, FAMILIES, GAUGE, HISTOGRAM, PREFIX, STATE_SET, STATES, Family
+
+CAUSES = ("event", "clock")
+DIRECTIONS = ("exited", "entered")  # by a segment's answer
+LEVELS = ("debug", "info", "warning", "error", "critical")
+LEVEL_OF_METHOD = {"warn": "warning", "exception": "error", "fatal": "critical"}
+
+STORED = {
+    "state_keys": ("estimated_keys",),
+    "state_size_bytes": ("sst_bytes", "memtable_bytes"),
+    "state_pending_compaction_bytes": ("pending_compaction_bytes",),
+    "state_write_stopped": ("write_stopped",),
+    "state_background_errors": ("background_errors",),
+}
+"""Gauge -> the figures of `StateStore.sizes` it adds up; a store need not tell all."""
+
+PER_PARTITION = tuple(family.name for family in FAMILIES if family.labels == ("topic", "partition"))
+
+
+def build_versions() -> dict[str, str]:
+    """What runs here, by the labels of `build_info`."""
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "faust": importlib.metadata.version("faust-streaming"),
+        "confluent_kafka": importlib.metadata.version("confluent-kafka"),
+    }
+
+
+class Metrics(Observer):
+    """One worker's metrics, on `registry`.
+
+    `loaded_ms`: when the definitions were loaded; `partition_count`: of the input; `output_topics`: all that are
+    written to, extra topics included.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        input_topic: str,
+        partition_count: int,
+        output_topics: Sequence[str] = (),
+        loaded_ms: int,
+    ) -> None:
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        self._topic = input_topic
+        self._families: dict[str, Any] = {family.name: _create(family, self.registry) for family in FAMILIES}
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._lock = threading.Lock()  # over the rows: restores run in threads
+        self._rows: dict[int, dict[str, Any]] = {}  # assigned partition -> its gauges by name, as far as they are set
+        self._restoring: set[int] = set()
+        self._joined = False
+        self._ending: str | None = None
+        self._open: dict[int, int] = {}  # partition -> records processed and not committed
+        self._members: dict[int, dict[str, int]] = {}
+        self._blocked: str | None = None
+        self._describe(program, partition_count, loaded_ms)
+        self._prepare_flow(output_topics)
+        self._prepare_product(program.definitions)
+        self.clock_blocked(CLOCK_BLOCKS[0])
+
+    # -- what is known in advance
+
+    def _describe(self, program: Program, partition_count: int, loaded_ms: int) -> None:
+        families = self._families
+        families["build_info"].labels(**build_versions()).set(1)
+        families["definitions_info"].labels(program.name, str(program.version), program.hash).set(1)
+        families["definitions_loaded_timestamp_seconds"].set(loaded_ms / 1000)
+        families["topic_partitions"].labels(self._topic).set(partition_count)
+        families["assigned_partitions"].labels(self._topic).set(0)
+
+    def _prepare_flow(self, output_topics: Sequence[str]) -> None:
+        families = self._families
+        self._received = families["events_received"].labels(self._topic)
+        self._processed = families["events_processed"].labels(self._topic)
+        self._last_processed = families["last_event_processed_timestamp_seconds"].labels(self._topic)
+        self._age = families["event_age_seconds"].labels(self._topic)
+        self._cost = families["event_processing_duration_seconds"]
+        self._busy = families["busy_seconds"]
+        self._in_progress = families["events_in_progress"]
+        self._misfits = [
+            (name, families[f"events_{name}"].labels(self._topic)) for name in ("late", "duplicate", "ignored")
+        ]
+        self._rejected = {str(reason): families["rejected_events"].labels(str(reason)) for reason in Reason}
+        self._produced = {topic: families["produced_records"].labels(topic) for topic in output_topics}
+        self._latency = {cause: families["change_latency_seconds"].labels(cause) for cause in CAUSES}
+        self._blocks = {reason: families["clock_blocked"].labels(reason) for reason in CLOCK_BLOCKS}
+        self._logged = {level: families["log_messages"].labels(level) for level in LEVELS}
+        for rebuilt in ("false", "true"):
+            families["restore_duration_seconds"].labels(rebuilt)
+
+    def _prepare_product(self, definitions: Sequence[Definition]) -> None:
+        families = self._families
+        self._definitions = {definition.name: definition for definition in definitions}
+        self._changes: dict[tuple[str, int, str, bool], Any] = {}
+        self._member_gauges: dict[str, Any] = {}
+        for definition in definitions:
+            name = definition.name
+            if definition.is_segment:
+                self._member_gauges[name] = families["segment_members"].labels(name)
+            for stage in definition.stages:
+                self._member_gauges[f"{name}/{stage}"] = families["stage_customers"].labels(name, stage)
+            for answer in range(len(definition.stages) or 2):
+                for cause in CAUSES:
+                    self._changed(name, answer, cause, False)
+
+    def _changed(self, name: str, answer: int, cause: str, replayed: bool) -> Any:
+        """The counter of changes of this definition to this answer."""
+        key = (name, answer, cause, replayed)
+        child = self._changes.get(key)
+        if child is None:
+            definition = self._definitions[name]
+            family = "changes" if definition.is_segment else "stage_changes"
+            to = DIRECTIONS[answer] if definition.is_segment else definition.stages[answer]
+            labels = (name, to, cause, "true" if replayed else "false")
+            child = self._changes[key] = self._families[family].labels(*labels)
+        return child
+
+    # -- partitions come and go
+
+    def assigned(self, partitions: list[int]) -> None:
+        self._joined = True
+        if partitions:
+            self._families["rebalances"].inc()
+        with self._lock:
+            for partition in partitions:
+                self._rows.setdefault(partition, {})
+        self._restoring.update(partitions)
+        for partition in partitions:
+            self._set("partition_restoring", partition, 1)
+        self._count_assigned()
+
+    def restoring(self, partition: int, done: int, remaining: int) -> None:
+        self._set("restore_remaining_records", partition, remaining)
+
+    def restored(self, partition: int, keys: int, seconds: float, rebuilt: bool) -> None:
+        self._families["restore_duration_seconds"].labels("true" if rebuilt else "false").observe(seconds)
+
+    def live(self, partition: int, next_offset: int, keys: int, members: dict[str, int]) -> None:
+        self._restoring.discard(partition)
+        self._set("partition_restoring", partition, 0)
+        self._set("restore_remaining_records", partition, 0)
+        self._set("partition_position", partition, next_offset)
+        self._set("customers", partition, keys)
+        self._count_members(partition, members)
+        self._show_state()
+
+    def dropped(self, partitions: list[int]) -> None:
+        if partitions:
+            self._families["rebalances"].inc()
+        self._restoring.difference_update(partitions)
+        for partition in partitions:
+            self._give_up(partition)
+            self._count_members(partition, {})
+            with self._lock:
+                self._rows.pop(partition, None)
+                for name in PER_PARTITION:
+                    self._families[name].remove(self._topic, str(partition))
+        self._count_assigned()
+
+    def set_aside(self, partition: int, reason: str) -> None:
+        self._families["state_set_aside"].inc()
+
+    # -- records and commits
+
+    def received(self, partition: int, records: int) -> None:
+        self._received.inc(records)
+
+    def processed(self, partition: int, records: int, seconds: float) -> None:
+        self._busy.inc(seconds)
+        if records:
+            self._cost.observe(seconds / records)
+            self._open[partition] = self._open.get(partition, 0) + records
+            self._in_progress.inc(records)
+
+    def event_age(self, read_ms: int, age_ms: int) -> None:
+        self._last_processed.set(read_ms / 1000)
+        self._age.observe(age_ms / 1000)
+
+    def committed(self, reports: list[CommitReport], seconds: float) -> None:
+        self._families["commits"].inc()
+        self._families["commit_duration_seconds"].observe(seconds)
+        self._busy.inc(seconds)
+        for report in reports:
+            self._give_up(report.partition)  # no longer open: a commit takes all that was processed
+            self._set("partition_position", report.partition, report.next_offset)
+            self._set("customers", report.partition, report.keys)
+            self._count_members(report.partition, report.members)
+            self._count_records(report)
+            self._count_changes(report)
+
+    def aborted(self, reason: str) -> None:
+        self._families["commits"].inc()
+        self._families["commit_failures"].inc()
+        for partition in list(self._open):
+            self._give_up(partition)
+
+    def core_failed(self, partition: int, offset: int) -> None:
+        self._families["core_failures"].inc()
+        self._give_up(partition)
+
+    def _give_up(self, partition: int) -> None:
+        self._in_progress.dec(self._open.pop(partition, 0))
+
+    def _count_records(self, report: CommitReport) -> None:
+        counts = report.counts
+        self._processed.inc(counts.received)
+        for name, child in self._misfits:
+            child.inc(getattr(counts, name))
+        self._families["wakes_fired"].inc(counts.wakes)
+        self._families["memberships_written"].inc(report.memberships)
+        for reason, events in report.rejected.items():
+            self._rejected[reason].inc(events)
+        for topic, records in report.produced.items():
+            child = self._produced.get(topic)
+            if child is None:
+                child = self._produced[topic] = self._families["produced_records"].labels(topic)
+            child.inc(records)
+
+    def _count_changes(self, report: CommitReport) -> None:
+        tally: Tally[tuple[str, int, str, bool]] = Tally()
+        for change in report.changes:
+            if change.definition is None:
+                self._families["customers_erased"].inc()
+            else:
+                tally[change.definition.name, change.after or 0, _kind(change.cause), change.replayed] += 1
+            if change.corrects is not None:
+                self._families["corrections"].inc()
+        for (name, answer, cause, replayed), changes in tally.items():
+            self._changed(name, answer, cause, replayed).inc(changes)
+        for cause, lags_ms in (("event", report.event_lags_ms), ("clock", report.clock_lags_ms)):
+            observe = self._latency[cause].observe
+            for lag_ms in lags_ms:
+                observe(lag_ms / 1000)
+
+    def _count_members(self, partition: int, members: dict[str, int]) -> None:
+        """Gauges are sums over this worker's partitions: move them by what this one's count has changed."""
+        before = self._members.get(partition, {})
+        if before == members:
+            return
+        for key in before.keys() | members.keys():
+            move = members.get(key, 0) - before.get(key, 0)
+            if move:
+                self._member_gauges[key].inc(move)
+        self._members[partition] = members
+
+    # -- time and state
+
+    def lag(self, partition: int, records: int) -> None:
+        self._set("consumer_lag", partition, records)
+
+    def clock(self, partition: int, clock_ms: int, next_wake_ms: int | None) -> None:
+        if clock_ms > NEVER_MS:
+            self._set("partition_clock_timestamp_seconds", partition, clock_ms / 1000)
+        if next_wake_ms is None:
+            self._unset("wakes_next_due_timestamp_seconds", partition)
+        else:
+            self._set("wakes_next_due_timestamp_seconds", partition, next_wake_ms / 1000)
+
+    def clock_blocked(self, reason: str | None) -> None:
+        if reason != self._blocked:
+            for name, child in self._blocks.items():
+                child.set(name == reason)
+            self._blocked = reason
+
+    def stored(self, partition: int, sizes: dict[str, int], cached_customers: int) -> None:
+        self._set("cached_customers", partition, cached_customers)
+        for name, parts in STORED.items():
+            if all(part in sizes for part in parts):
+                self._set(name, partition, sum(sizes[part] for part in parts))
+
+    # -- the worker
+
+    def draining(self) -> None:
+        self._ending = self._ending or "draining"
+        self._show_state()
+
+    def failed(self, error: BaseException) -> None:
+        self._ending = "failed"
+        self._show_state()
+
+    def loop_lagged(self, seconds: float) -> None:
+        """The event loop came back so much later than asked."""
+        self._families["event_loop_lag_seconds"].observe(seconds)
+
+    def count_log(self, logger: Any, method: str, event: Any) -> Any:
+        """A structlog processor that counts lines by level and changes nothing."""
+        child = self._logged.get(LEVEL_OF_METHOD.get(method, method))
+        if child is not None:
+            child.inc()
+        return event
+
+    def _count_assigned(self) -> None:
+        self._families["assigned_partitions"].labels(self._topic).set(len(self._rows))
+        self._show_state()
+
+    def _show_state(self) -> None:
+        if self._ending is not None:
+            state = self._ending
+        elif self._restoring:
+            state = "restoring"
+        elif self._rows:
+            state = "running"
+        else:
+            state = "idle" if self._joined else "starting"
+        self._families["worker_state"].state(state)
+
+    # -- gauges of one partition
+
+    def _set(self, name: str, partition: int, value: float) -> None:
+        """Nothing when the partition was dropped meanwhile: a restore notices late."""
+        with self._lock:
+            row = self._rows.get(partition)
+            if row is None:
+                return
+            child = row.get(name)
+            if child is None:
+                child = row[name] = self._families[name].labels(self._topic, str(partition))
+        child.set(value)
+
+    def _unset(self, name: str, partition: int) -> None:
+        with self._lock:
+            if self._rows.get(partition, {}).pop(name, None) is not None:
+                self._families[name].remove(self._topic, str(partition))
+
+
+def _create(family: Family, registry: CollectorRegistry) -> Any:
+    name = PREFIX + family.name
+    if family.kind == STATE_SET:
+        return Enum(name, family.help, states=STATES, registry=registry)
+    if family.kind == HISTOGRAM:
+        return Histogram(name, family.help, family.labels, buckets=family.buckets, registry=registry)
+    return {COUNTER: Counter, GAUGE: Gauge}[family.kind](name, family.help, family.labels, registry=registry)
+
+
+def _kind(cause: Cause) -> str:
+    if type(cause) is EventCause:
+        return "event"
+    return "clock" if type(cause) is ClockCause else "erasure"
