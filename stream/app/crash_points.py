@@ -27,7 +27,9 @@ def crash_point_from(setting: str) -> CrashPoint:
         return lambda _point: None
     wanted, _, count = setting.partition(":")
     if wanted not in POINTS or (count and not count.isdigit()):
-        raise ConfigError(f"SEGMENTER_CRASH_AT: found {setting!r}; expected POINT or POINT:COUNT, POINT one of {POINTS}")
+        raise ConfigError(
+            f"SEGMENTER_CRASH_AT: found {setting!r}; expected POINT or POINT:COUNT, POINT one of {POINTS}"
+        )
     left = int(count or 1)
 
     def crash(point: str) -> None:

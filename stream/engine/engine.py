@@ -176,9 +176,7 @@ class Engine:
 
         loop = asyncio.get_running_loop()
         try:
-            restored = await loop.run_in_executor(
-                self._restoring, self.outside.restorer.restore, partition, given_up
-            )
+            restored = await loop.run_in_executor(self._restoring, self.outside.restorer.restore, partition, given_up)
         except GivenUp:
             return
         async with self._lock:
@@ -272,9 +270,7 @@ class Engine:
         self.commit_started_s = time.monotonic()
         loop = asyncio.get_running_loop()
         # Shielded: a cancelled caller must not leave a transaction half observed.
-        prepared = await asyncio.shield(
-            loop.run_in_executor(self._transacting, self._transact, moved, group_metadata)
-        )
+        prepared = await asyncio.shield(loop.run_in_executor(self._transacting, self._transact, moved, group_metadata))
         self._last_commit_s = time.perf_counter() - started
         self.commit_started_s = None
         self.commit_failed = prepared is None

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from stream.codec.journal import Meta, decode_meta, encode_meta
 
-META_KEY = b"\x00meta"
-"""Reserved key of the `meta` record on the changelog: no customer id begins with NUL."""
-
 
 def encode_local(changelog_offset: int, meta: Meta) -> bytes:
     """`changelog_offset`: the next one to read."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stream.codec.journal import Meta, decode_meta
+from stream.codec.journal import META_KEY, Meta, decode_meta
 from stream.codec.snapshot import digest, wake_of
 from stream.core.events import FOREVER_MS
 from stream.core.program import Program
@@ -25,7 +25,7 @@ from stream.engine.interfaces import (
     StoredWake,
     Stores,
 )
-from stream.engine.local import META_KEY, decode_local, encode_local
+from stream.engine.local import decode_local, encode_local
 from stream.engine.observer import Observer
 from stream.errors import StartRefused, UnreadableState
 

@@ -299,9 +299,7 @@ class PartitionTask:
         for rejected in self.partition.pending.rejected:
             message = self._originals[rejected.offset]
             headers = self._encoder.rejected_headers(message.headers(), rejected)
-            records.append(
-                Produce(self.settings.rejected_topic, self.number, message.key(), message.value(), headers)
-            )
+            records.append(Produce(self.settings.rejected_topic, self.number, message.key(), message.value(), headers))
 
     def _journal(self, meta: Meta) -> JournalRecord:
         pending, counts = self.partition.pending, self.partition.pending.counts
@@ -327,4 +325,3 @@ class PartitionTask:
             run_id=meta.run_id,
             nonce=meta.nonce,
         )
-

@@ -1,0 +1,86 @@
+"""`segmenter explain CUSTOMER`: why a customer is where they are, from the state topic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream.cli.config import ConfigFile
+from stream.cli.definitions import load
+from stream.codec.instants import to_text
+from stream.codec.snapshot import decode_profile
+from stream.config import load_settings
+from stream.core.events import FOREVER_MS
+from stream.core.profile import Profile
+from stream.core.program import Decider
+from stream.errors import SegmenterError
+from stream.kafka.simple import TopicReader
+from stream.rules.compile import CompiledProgram
+
+
+class UnknownCustomer(SegmenterError):
+    """No state for this id."""
+
+
+def explain(
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    config: ConfigFile = None,
+    definitions: Annotated[
+        Path | None, typer.Option("--definitions", "-d", help="Definitions; default: the settings'.")
+    ] = None,
+    broker: Annotated[str | None, typer.Option(help="host:port instead of the settings' brokers.")] = None,
+) -> None:
+    """Print a customer's stages and segments, since when, until when, and the conditions that decided them."""
+    overrides = {"definitions": definitions, "kafka": {"bootstrap.servers": broker} if broker else None}
+    settings = load_settings(config, overrides)
+    _, program = load([settings.definitions])
+    stored = _find(settings.kafka_properties(), settings.topics.state, customer.encode())
+    if stored is None:
+        raise UnknownCustomer(
+            f"customer {customer!r} has no state in {settings.topics.state}: never seen, erased, or the id is spelled "
+            "differently (ids are compared exactly)"
+        )
+    for line in describe(decode_profile(customer, stored, program), program):
+        typer.echo(line)
+
+
+def _find(properties: dict[str, str], topic: str, key: bytes) -> bytes | None:
+    reader = TopicReader(properties, topic)
+    try:
+        found = None
+        for record in reader.to_end():
+            if record.key == key:
+                found = record.value
+        return found
+    finally:
+        reader.close()
+
+
+def describe(profile: Profile, program: CompiledProgram) -> list[str]:
+    """The answers of a profile as lines, at its latest judged instant."""
+    now_ms, cells = profile.now_ms, profile.cells
+    lines = [f"{profile.customer_id}  as of {to_text(now_ms)}, {profile.sequence} changes so far"]
+    for index, definition in enumerate(program.definitions):
+        answer = profile.answers[index]
+        if definition.is_segment:
+            held = " (held out)" if profile.control[index] else ""
+            shown = f"in{held}" if answer else "not in"
+        else:
+            shown = definition.stages[answer]
+        since = f" since {to_text(profile.since_ms[index])}" if profile.changed_by[index] else ""
+        until_ms = program.valid_until(index, cells, now_ms)
+        until = "" if until_ms is None else f", until {to_text(until_ms)} if nothing happens"
+        lines.append(f"{definition.name}: {shown}{since}{until}")
+        lines.extend(f"    {_reason(decider)}" for decider in program.because(index, cells, now_ms))
+    for name, value in program.facts(cells, now_ms).items():
+        lines.append(f"fact {name} = {value}")
+    if profile.wake_ms < FOREVER_MS:
+        lines.append(f"asked again at {to_text(profile.wake_ms)}")
+    return lines
+
+
+def _reason(decider: Decider) -> str:
+    value = "withheld" if decider.withheld else decider.value
+    return f"{'holds' if decider.holds else 'fails'}: {decider.expression}  [{value}]  {decider.file}:{decider.line}"

@@ -1,0 +1,123 @@
+"""Small clients for commands: write events, tail a topic, read a topic to its end. No transactions, no group."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from stream.errors import SegmenterError
+
+CALL_S = 10.0
+READ_BATCH = 5_000
+FLUSH_S = 10.0
+
+
+class BrokerUnreachable(SegmenterError):
+    """No broker answered, or it refused us: what was asked, and of whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One record as read, committed."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+class EventWriter:
+    """Writes keyed events where Java producers would put them. `properties` are librdkafka's, with the brokers."""
+
+    def __init__(self, properties: Mapping[str, str], topic: str) -> None:
+        self._producer = Producer(
+            {**properties, "enable.idempotence": True, "linger.ms": 5, "partitioner": "murmur2_random"}
+        )
+        self._topic = topic
+        self._failed: list[KafkaError] = []
+
+    def write(self, key: bytes, value: bytes | None, timestamp_ms: int) -> None:
+        """Hand one over; a failure shows at the next call or at `flush`."""
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key, timestamp=timestamp_ms, on_delivery=self._delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+        self._raise()
+
+    def flush(self) -> None:
+        if self._producer.flush(FLUSH_S):
+            raise BrokerUnreachable(f"{self._topic}: the broker did not take all events within {FLUSH_S:.0f} s")
+        self._raise()
+
+    def _delivered(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self._failed.append(error)
+
+    def _raise(self) -> None:
+        if self._failed:
+            raise BrokerUnreachable(f"{self._topic}: an event was not taken: {self._failed[0].str()}")
+
+
+class TopicReader:
+    """Reads whole partitions, read_committed, from their beginning."""
+
+    def __init__(self, properties: Mapping[str, str], topic: str) -> None:
+        self._topic = topic
+        self._consumer = Consumer(
+            {
+                **properties,
+                "group.id": f"segmenter-read-{uuid.uuid4()}",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+            }
+        )
+        try:
+            metadata = self._consumer.list_topics(topic, timeout=CALL_S).topics[topic]
+        except KafkaException as error:
+            brokers = properties.get("bootstrap.servers", "")
+            raise BrokerUnreachable(
+                f"no answer from the broker at {brokers}: {error.args[0].str()}. Is it running, and is "
+                "kafka.bootstrap.servers right?"
+            ) from None
+        if metadata.error is not None:
+            raise BrokerUnreachable(f"topic {topic}: {metadata.error.str()}; `segmenter topics create` makes it")
+        self._partitions = sorted(metadata.partitions)
+        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in self._partitions])
+        self._at_end: set[int] = set()
+
+    def poll(self, seconds: float) -> list[Read]:
+        """What has come; may be empty."""
+        found = []
+        for message in self._consumer.consume(READ_BATCH, seconds):
+            error = message.error()
+            if error is None:
+                self._at_end.discard(message.partition())
+                found.append(
+                    Read(
+                        message.topic(), message.partition(), message.offset(), message.timestamp()[1],
+                        message.key(), message.value(),
+                    )
+                )  # fmt: skip
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._at_end.add(message.partition())
+            elif not error.retriable() and error.fatal():
+                raise BrokerUnreachable(f"topic {self._topic}: {error.str()}")
+        return found
+
+    def to_end(self) -> Iterator[Read]:
+        """Everything up to the end of every partition."""
+        while len(self._at_end) < len(self._partitions):
+            yield from self.poll(0.1)
+
+    def close(self) -> None:
+        self._consumer.close()
