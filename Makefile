@@ -54,5 +54,5 @@ $(READY): $(LOCK) pyproject.toml
 	@[ -x $(BIN)/python ] || { echo "Creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing from $(LOCK)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(LOCK)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
