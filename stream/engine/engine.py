@@ -75,6 +75,7 @@ class Engine:
         self.tasks: dict[int, PartitionTask | None] = {}  # None: being restored
         self.blocked_reason: str | None = "starting"
         self.joined = False  # the group has told us our partitions, be it none
+        self.stopping = False
         self.failure: BaseException | None = None  # what ends the process
         self.commit_failed = False  # the newest transaction was aborted
         self.commit_started_s: float | None = None  # monotonic, while a transaction is under way
@@ -102,6 +103,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Commit what is done, then close the stores. Call before the source is stopped."""
+        self.stopping = True
         self.observer.draining()
         metadata = await self.outside.source.group_metadata()
         async with self._lock:
@@ -345,7 +347,8 @@ class Engine:
                 task.ask(asked_ms, end)
                 task.lag = max(0, end - task.partition.next_offset)
                 self.observer.lag(task.number, task.lag)
-                self.observer.clock(task.number, task.partition.clock_ms, task.partition.wakes.peek())
+                task.next_wake_ms = task.partition.wakes.peek()
+                self.observer.clock(task.number, task.partition.clock_ms, task.next_wake_ms)
                 if self._ticks % SIZES_EVERY_TICKS == 0:
                     self.observer.stored(task.number, task.store.sizes(), len(task.customers))
                 if task.backlog:

@@ -46,6 +46,7 @@ class TaskSettings:
     rejected_topic: str
     state_topic: str
     journal_topic: str
+    output_prefix: str  # stands before a definition's own topic
     max_event_bytes: int
     grace_ms: int
     cache_customers: int
@@ -81,12 +82,12 @@ class PartitionTask:
         self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
         self.backlog = False  # the clock has passed wakes that have not fired yet
         self.lag: int | None = None  # records unread when the end was last asked for
+        self.next_wake_ms: int | None = None  # first entry of the wake index then
         self.last_event_ms: int | None = None  # event time of the newest batch's last event
         self.committed_at_ms = NEVER_MS
         self._wakes_left = WAKES_PER_COMMIT
         self._originals: dict[int, Any] = {}  # rejected offset -> message
         self._encoder = Encoder(Origin(settings.name, meta.run_id, settings.input_topic, number), program)
-        self._topics = {definition.name: definition.topic for definition in program.definitions}
         position = Position(
             meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms
         )
@@ -250,13 +251,13 @@ class PartitionTask:
         """A definition's own topic, without held-out customers; an erasure goes wherever the customer may stand."""
         if change.definition is None:
             topics = [
-                definition.topic
+                self.settings.output_prefix + definition.topic
                 for definition, nth in zip(self.program.definitions, profile.nth, strict=True)
                 if nth and definition.topic
             ]
             return list(dict.fromkeys(topics))
         topic = change.definition.topic
-        return [topic] if topic is not None and not change.control else []
+        return [self.settings.output_prefix + topic] if topic is not None and not change.control else []
 
     def _add_memberships(self, records: list[Produce]) -> int:
         topic, number, program = self.settings.memberships_topic, self.number, self.program

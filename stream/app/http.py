@@ -1,0 +1,76 @@
+"""What a worker answers over HTTP: metrics, health and status. Never a customer's data.
+
+    /metrics   Prometheus text 0.0.4, or OpenMetrics 1.0.0 to who asks for it
+    /livez     200 while the process is worth keeping; 503: start it anew
+    /readyz    200 when every assigned partition is processed and committed; 503 else
+    /status    JSON: what each partition is doing
+    /version   JSON: what runs here
+
+The body of `/livez` and `/readyz` names the failing checks; with `?verbose` it lists all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold; `detail` says what is wrong when it does not."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class WorkerStatus(Protocol):
+    """What the routes ask of a worker. Called on the event loop: every method must be quick."""
+
+    @property
+    def registry(self) -> CollectorRegistry: ...
+    def live_checks(self) -> list[Check]: ...
+    def ready_checks(self) -> list[Check]: ...
+    def status(self) -> dict[str, Any]: ...
+    def version(self) -> dict[str, str]: ...
+
+
+def add_routes(web_app: web.Application, state: WorkerStatus) -> None:
+    routes: dict[str, Handler] = {
+        "/metrics": make_aiohttp_handler(state.registry),
+        "/livez": _checked(state.live_checks),
+        "/readyz": _checked(state.ready_checks),
+        "/status": _told(state.status),
+        "/version": _told(state.version),
+    }
+    for path, handler in routes.items():
+        web_app.router.add_get(path, handler)
+
+
+def _checked(checks: Callable[[], list[Check]]) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        found = checks()
+        failing = [{"name": check.name, "detail": check.detail} for check in found if not check.ok]
+        body: dict[str, Any] = {"status": "failing" if failing else "ok", "failing": failing}
+        if "verbose" in request.query:
+            body["checks"] = [asdict(check) for check in found]
+        return _json(body, 503 if failing else 200)
+
+    return answer
+
+
+def _told(tell: Callable[[], dict[str, Any]]) -> Handler:
+    async def answer(_request: web.Request) -> web.Response:
+        return _json(tell(), 200)
+
+    return answer
+
+
+def _json(body: dict[str, Any], status: int) -> web.Response:
+    return web.json_response(body, status=status, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,108 @@
+"""A worker's health and status, read off its engine when somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from stream.app.http import Check
+from stream.codec.instants import to_text_or_none
+from stream.engine.engine import Engine
+from stream.engine.task import PartitionTask
+from stream.metrics import build_versions
+
+LOOP_TICK_S = 0.5
+LOOP_LIMIT_S = 10.0
+"""An event loop blocked for longer will hardly come back: restart the process."""
+
+COMMIT_LIMIT_S = 10.0
+"""A transaction under way for longer waits for a broker that does not answer."""
+
+
+class EngineStatus:
+    """`stream.app.http.WorkerStatus` over an engine."""
+
+    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._engine = engine
+        self._ticked_s: float | None = None  # monotonic; None: the loop is not watched yet
+
+    async def watch_loop(self, lagged: Callable[[float], None]) -> None:
+        """Run beside the rest for as long as the worker does: tells how late the event loop comes back, in seconds."""
+        while True:
+            asked_s = self._ticked_s = time.monotonic()
+            await asyncio.sleep(LOOP_TICK_S)
+            lagged(max(0.0, time.monotonic() - asked_s - LOOP_TICK_S))
+
+    def live_checks(self) -> list[Check]:
+        return [self._loop_check(), self._failure_check()]
+
+    def ready_checks(self) -> list[Check]:
+        engine = self._engine
+        restoring = sorted(number for number, task in engine.tasks.items() if task is None)
+        return [
+            *self.live_checks(),
+            Check("serving", not engine.stopping, "the worker is stopping"),
+            Check("group", engine.joined, "the consumer group has not told us our partitions yet"),
+            Check("partitions", not restoring, f"being restored: {', '.join(map(str, restoring))}"),
+            Check("broker", engine.blocked_reason != "broker-unreachable", "the broker does not answer"),
+            self._commit_check(),
+        ]
+
+    def status(self) -> dict[str, Any]:
+        engine, program = self._engine, self._engine.program
+        return {
+            "version": build_versions()["version"],
+            "definitions": {"name": program.name, "version": program.version, "hash": program.hash},
+            "ready": all(check.ok for check in self.ready_checks()),
+            "clock_blocked": engine.blocked_reason,
+            "partitions": [self._partition(number, task) for number, task in sorted(engine.tasks.items())],
+        }
+
+    def version(self) -> dict[str, str]:
+        return build_versions()
+
+    def _loop_check(self) -> Check:
+        behind_s = 0.0 if self._ticked_s is None else time.monotonic() - self._ticked_s
+        return Check("event-loop", behind_s < LOOP_LIMIT_S, f"it has not turned for {behind_s:.0f} s")
+
+    def _failure_check(self) -> Check:
+        failure = self._engine.failure
+        return Check("failure", failure is None, f"the worker is ending: {type(failure).__name__}")
+
+    def _commit_check(self) -> Check:
+        engine = self._engine
+        started_s = engine.commit_started_s
+        waited_s = 0.0 if started_s is None else time.monotonic() - started_s
+        if waited_s >= COMMIT_LIMIT_S:
+            return Check("commit", False, f"a transaction is under way for {waited_s:.0f} s")
+        return Check("commit", not engine.commit_failed, "the last transaction was aborted")
+
+    def _partition(self, number: int, task: PartitionTask | None) -> dict[str, Any]:
+        if task is None:
+            return {"partition": number, "state": "restoring", "blocked": "restoring"}
+        return {
+            "partition": number,
+            "state": "live",
+            "position": task.partition.next_offset,
+            "committed": task.meta.next_offset,
+            "lag": task.lag,
+            "clock": to_text_or_none(task.partition.clock_ms),
+            "blocked": self._blocked(task),
+            "next_wake": to_text_or_none(task.next_wake_ms),
+            "commit_number": task.meta.commit_number,
+            "last_commit": to_text_or_none(task.committed_at_ms),
+            "customers": task.meta.keys,
+        }
+
+    def _blocked(self, task: PartitionTask) -> str | None:
+        """Why the partition's clock stands still; None: it runs."""
+        if self._engine.blocked_reason is not None:
+            return self._engine.blocked_reason
+        if task.lag:
+            return "unread-records"
+        return "wakes-waiting" if task.backlog else None
