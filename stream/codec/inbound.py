@@ -138,7 +138,7 @@ def _fault_of_fields(message: dict[str, Any], kind: str, customer_id: str) -> Fa
         return _fault_of_user(user_id)
     message_id = message.get("messageId")
     if message_id is not None and not (
-        isinstance(message_id, str) and 0 < len(message_id) <= MAX_MESSAGE_ID and "\0" not in message_id
+        type(message_id) is str and 0 < len(message_id) <= MAX_MESSAGE_ID and "\0" not in message_id
     ):
         return Fault(Reason.BAD_FIELD, f"messageId is no text of 1 to {MAX_MESSAGE_ID} characters without NUL")
     if kind == "track":
@@ -147,7 +147,7 @@ def _fault_of_fields(message: dict[str, Any], kind: str, customer_id: str) -> Fa
             return Fault(Reason.MISSING_EVENT_NAME, f"event is no text of 1 to {MAX_EVENT_NAME} characters")
     for field in _OBJECTS:
         part = message.get(field)
-        if part is not None and not isinstance(part, dict):
+        if type(part) is not dict and part is not None:
             return Fault(Reason.BAD_FIELD, f"{field} is no object")
     return None
 
@@ -180,10 +180,10 @@ def _event_time(message: dict[str, Any], received_ms: int) -> int | Fault:
     if stated is None and original is None:
         return received_ms
     stated_ms = _instant(original if stated is None else stated)
-    sent = message.get("sentAt")
     if stated_ms is None:
         field = "originalTimestamp" if stated is None else "timestamp"
         return Fault(Reason.BAD_TIMESTAMP, f"{field} is no RFC 3339 text of the years 1970 to 9999")
+    sent = message.get("sentAt")
     if sent is None or (stated is not None and original is not None):
         return stated_ms
     sent_ms = _instant(sent)

@@ -12,6 +12,7 @@ FIRST_MS = -62_135_596_800_000
 """The first instant Python's calendar knows: 0001-01-01T00:00:00.000Z."""
 
 _DAY_MS = 86_400_000
+_SEPARATORS = frozenset(("T", "t", " ", ""))  # none: a date alone
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,9 +50,8 @@ def from_text(text: str) -> int | None:
     A date alone is its midnight, a text without offset is UTC, what is below a millisecond is cut off. Week dates,
     the basic form without hyphens, and leap seconds are not read.
     """
-    # Python reads more than ISO 8601: any separator, week dates. The hyphens and the separator tell them apart.
-    length = len(text)
-    if length < 10 or text[4] != "-" or text[7] != "-" or (length > 10 and text[10] != "T" and text[10] not in "t "):
+    # Python reads more than ISO 8601's calendar dates: week dates, the basic form, any separator.
+    if text[7:8] != "-" or text[10:11] not in _SEPARATORS:
         return None
     try:
         instant = datetime.fromisoformat(text)

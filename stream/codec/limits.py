@@ -44,8 +44,8 @@ class _BoundBroken(Exception):
 def fault_within(parsed: Any, size: int) -> Fault | None:
     """The first bound that a parsed payload of `size` bytes breaks, or None.
 
-    0.8 us for a 277-byte event. Tried instead: to judge by the bytes alone (runs of digits, exponents, brackets)
-    and walk only in doubt; 1.3 us, and less plain.
+    As long as orjson takes to parse a 277-byte event (0.8 us). Tried instead: to judge by the bytes alone (runs of
+    digits, exponents, brackets) and walk only in doubt; 1.3 us, and less plain.
     """
     try:
         keys = _keys_within(parsed, 1)
@@ -60,10 +60,11 @@ def fault_within(parsed: Any, size: int) -> Fault | None:
 
 def _keys_within(value: Any, depth: int) -> int:
     """How many keys `value`, found at this level, holds in all its objects; checks depth and numbers on the way."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         keys = len(value)
         value = value.values()
-    elif isinstance(value, list):
+    elif kind is list:
         keys = 0
     else:
         keys = 0

@@ -34,6 +34,7 @@ _HEADER = Struct(">BBqII")
 _INDEXED = Struct(">q")
 _INDEXED_AT = 2
 _ORJSON, _EXACT = 0, 1
+_BODY_READERS: dict[int, Callable[[bytes], Any]] = {_ORJSON: orjson.loads, _EXACT: json.loads}
 _WIDE = "Integer exceeds 64-bit range"
 _ID_BYTES = 8
 _SHAPE = (int,) * 4 + (list,) * 6 + (int, list, int)
@@ -98,24 +99,30 @@ def _read_version_1(customer_id: str, data: bytes, program: Program) -> Profile:
     end = times_at + ids * _ID_BYTES
     if len(data) != end:
         raise _damaged(f"{len(data)} bytes where the header says {end}")
-    read: Callable[[bytes], Any] = orjson.loads if written == _ORJSON else json.loads
+    read = _BODY_READERS.get(written)
+    if read is None:
+        raise _damaged("a body written in no known way")
     try:
         parts = read(data[_HEADER.size : ids_at])
     except ValueError:
         raise _damaged("a body that is not JSON") from None
-    definitions = len(program.definitions)
     if type(parts) is not list or tuple(map(type, parts)) != _SHAPE:
         raise _damaged("a body of another shape")
-    if any(len(part) != definitions for part in parts[_PER_DEFINITION]):
+    # Straight into the slots: `Profile()` would first fill every list with blanks, for 1 us of 5.
+    profile = Profile.__new__(Profile)
+    (
+        partition, offset, profile.now_ms, profile.sequence, answers, profile.since_ms, profile.nth,
+        profile.changed_by, profile.by_clock, profile.control, profile.forgotten_ms, profile.cells, profile.wake_ms,
+    ) = parts  # fmt: skip
+    definitions = len(program.definitions)
+    if {*map(len, parts[_PER_DEFINITION])} != {definitions}:
         raise UnreadableState(
-            f"a customer's state: found answers of {len(parts[4])} definitions, expected {definitions}: it was written "
+            f"a customer's state: found answers of {len(answers)} definitions, expected {definitions}: it was written "
             "under other definitions; start with those of the last commit (their hash is in its journal record)"
         )
-    profile = Profile(customer_id, (parts[0], parts[1]), 0, parts[11])
-    profile.now_ms, profile.sequence = parts[2], parts[3]
-    profile.answers = tuple(parts[4])
-    profile.since_ms, profile.nth, profile.changed_by, profile.by_clock, profile.control = parts[5:10]
-    profile.forgotten_ms, profile.wake_ms = parts[10], parts[12]
+    profile.customer_id = customer_id
+    profile.born = (partition, offset)
+    profile.answers = tuple(answers)
     profile.message_ids = _from_little_endian(data[ids_at:times_at])
     profile.message_times = _from_little_endian(data[times_at:])
     profile.indexed_ms = indexed_ms

@@ -181,7 +181,7 @@ def profiles(draw: st.DrawFn) -> Profile:
         profile.control[index] = None if definition.stages or not changed else control
     profile.answers = answers
     profile.now_ms = draw(instants)
-    profile.sequence = draw(st.integers(0, 1 << 53))
+    profile.sequence = draw(st.integers(0, (1 << 53) - 1))
     ids = draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=4))
     profile.message_ids = array("q", ids)
     profile.message_times = array("q", [draw(instants)] * len(ids))
