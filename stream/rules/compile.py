@@ -1,0 +1,216 @@
+"""Checked definitions to a program: what to keep, and functions compiled from generated Python.
+
+    definitions -> needs (cells) -> source of fold and judge -> CompiledProgram
+
+`fold` and `judge` are compiled at once; the functions behind `valid_until`, `because`, `facts` and `carried` when they
+are first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stream.core import windows
+from stream.core.events import FOREVER_MS, Event
+from stream.core.program import Answers, Cells, Decider, Definition
+from stream.core.windows import CAP
+from stream.errors import Place
+from stream.rules.canonical import by_name, conditions_of, definitions_hash, part_hash
+from stream.rules.conversions import converter, day_of, shown
+from stream.rules.explain import Explainer, atoms_of, is_private
+from stream.rules.generate_conditions import CustomerExpressions
+from stream.rules.generate_fold import event_names, write_fold
+from stream.rules.generate_judge import FunctionWriter
+from stream.rules.generate_values import HELPERS
+from stream.rules.needs import Needs
+from stream.rules.source import Module
+from stream.rules.tree import Definitions, DimensionDefinition, Node, SegmentDefinition, Trait, Type
+from stream.rules.turning import search
+
+MOST_STEPS = 64
+"""Breakpoints looked at for a proven flip; a definition with more before its next flip names none."""
+
+_WINDOW_HELPERS: dict[str, Any] = {
+    name: getattr(windows, name)
+    for name in (
+        "keep_newest", "keep_instant", "keep_amount", "keep_value", "keep_log", "add_to_total", "count_newest",
+        "count_in", "sum_in", "average_in", "smallest_in", "greatest_in", "average", "sum_at_least",
+        "distinct_between",
+    )
+}  # fmt: skip
+
+Run = Callable[[Cells, int], Any]
+
+
+def compile_program(definitions: Definitions, version: int = 1) -> CompiledProgram:
+    """The program of checked definitions. `version` counts the revisions a worker has seen."""
+    return CompiledProgram(definitions, version)
+
+
+class CompiledProgram:
+    """A `core.program.Program`, and what the command line and the metrics want to know of one.
+
+    source          the generated code of fold and judge
+    constants       the values that stand beside it as k0, k1 ...
+    conditions      every condition of the file once: (definition, text, place), in the order of `atoms`
+    event_names     names of track events that some definition asks for
+    extra_topics    topics that segments name, each once
+    """
+
+    def __init__(self, definitions: Definitions, version: int) -> None:
+        self.name = definitions.name
+        self.version = version
+        self.hash = definitions_hash(definitions)
+        self.accepts_too_old = definitions.accepts_too_old
+        self.definitions: tuple[Definition, ...] = tuple(
+            _definition(definitions, each) for each in by_name(definitions).values()
+        )
+        self.fact_names: tuple[str, ...] = tuple(fact.name for fact in definitions.facts)
+        self.extra_topics: tuple[str, ...] = tuple(
+            dict.fromkeys(each.topic for each in self.definitions if each.topic is not None)
+        )
+        self._tree = definitions
+        self._known = list(by_name(definitions).values())
+        self._needs = Needs(definitions)
+        self.event_names: tuple[str, ...] = event_names(self._needs)
+        self._helpers = {**HELPERS, **_WINDOW_HELPERS, "search": search, **self._zone_helpers()}
+        module = Module()
+        write_fold(module, self._needs)
+        FunctionWriter(module, definitions, self._needs).judge()
+        self.source = module.source
+        self.constants: tuple[Any, ...] = tuple(module.constants.values)
+        loaded = module.load(self._helpers, f"definitions {self.hash}")
+        self.blank: Callable[[], Cells] = loaded["blank"]
+        self.fold: Callable[[Cells, Event], bool] = loaded["fold"]
+        self.judge: Callable[[Cells, int], tuple[Answers, int]] = loaded["judge"]
+        self._own: dict[int, Run] = {}
+        self._carried: dict[int, Run] = {}
+        self._explainer = Explainer(self._needs, self._function)
+
+    def valid_until(self, index: int, cells: Cells, now_ms: int) -> int | None:
+        """The proven instant at which this answer changes if nothing happens; None when none is proven."""
+        own = self._own_judge(index)
+        present, turns_ms = own(cells, now_ms)
+        for _ in range(MOST_STEPS):
+            if turns_ms >= FOREVER_MS:
+                return None
+            answer, later_ms = own(cells, turns_ms)
+            if answer != present:
+                return int(turns_ms)
+            turns_ms = later_ms
+        return None
+
+    def because(self, index: int, cells: Cells, now_ms: int) -> list[Decider]:
+        """The conditions that decided this answer, at most 20; values of private traits are withheld."""
+        answer = self._own_judge(index)(cells, now_ms)[0]
+        return self._explainer.because(self._known[index], answer, cells, now_ms)
+
+    def carried(self, index: int, cells: Cells, now_ms: int) -> dict[str, Any]:
+        """The values of the segment's `with:`, private ones included; instants as RFC 3339 text."""
+        definition = self._known[index]
+        if not isinstance(definition, SegmentDefinition) or not definition.carried:
+            return {}
+        if index not in self._carried:
+            self._carried[index] = self._values([value for _, value in definition.carried])
+        found = self._carried[index](cells, now_ms)
+        return {name: shown(each, value.type) for (name, value), each in zip(definition.carried, found, strict=True)}
+
+    def facts(self, cells: Cells, now_ms: int) -> dict[str, Any]:
+        """The named facts; instants as RFC 3339 text; None for those that rest on a private trait."""
+        found = self._facts(cells, now_ms)
+        return {
+            fact.name: None if private else shown(each, fact.value.type)
+            for fact, private, each in zip(self._tree.facts, self._private_facts, found, strict=True)
+        }
+
+    def held_out(self, index: int, customer_id: str) -> bool | None:
+        """Whether the customer is in the segment's control group; None where there is none. By hash alone, so a larger
+        share keeps those whom a smaller one held out."""
+        definition = self._known[index]
+        if not isinstance(definition, SegmentDefinition) or definition.control_share is None:
+            return None
+        text = "\0".join((definition.salt, definition.name, customer_id))
+        place = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+        return place < definition.control_share * 2.0**64
+
+    def approximate(self, cells: Cells) -> bool:
+        """Whether something was merged or dropped, so that an answer may be off near the edge of its window."""
+        return any(self.merged(cells).values())
+
+    def merged(self, cells: Cells) -> dict[str, int]:
+        """How many events were merged into slices, and how many cells of values are full (older values are dropped)."""
+        found = {"merged": 0, "full": 0}
+        for cell, kept in zip(self._needs, cells, strict=True):
+            if cell.kind in ("instants", "amounts"):
+                found["merged"] += sum(each[1] for each in kept[-1])
+            elif cell.kind in ("values", "days", "value_log", "day_log") and cell.whole_ms and len(kept[0]) >= CAP:
+                found["full"] += 1
+        return found
+
+    @cached_property
+    def _conditions(self) -> list[tuple[str, Node]]:
+        found: dict[Place, tuple[str, Node]] = {}
+        for definition in self._known:
+            for condition in conditions_of(definition):
+                for atom in atoms_of(condition):
+                    found.setdefault(atom.place, (definition.name, atom))
+        return list(found.values())
+
+    @property
+    def conditions(self) -> list[tuple[str, str, Place]]:
+        """Every condition once, by the definition that names it first."""
+        return [(name, atom.text, atom.place) for name, atom in self._conditions]
+
+    def atoms(self, cells: Cells, now_ms: int) -> list[bool | None]:
+        """The truth of each of `conditions`: for coverage, not for speed."""
+        return [self._explainer.holds(atom, cells, now_ms) for _, atom in self._conditions]
+
+    # -- functions made when asked for ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _facts(self) -> Run:
+        return self._values([fact.value for fact in self._tree.facts])
+
+    @cached_property
+    def _private_facts(self) -> list[bool]:
+        return [is_private(fact.value) for fact in self._tree.facts]
+
+    def _values(self, nodes: list[Node]) -> Run:
+        return self._function(nodes, lambda to: f"[{', '.join(to.value(node) for node in nodes)}]")
+
+    def _function(self, nodes: list[Node], finish: Callable[[CustomerExpressions], str]) -> Run:
+        module = Module()
+        FunctionWriter(module, self._tree, self._needs).look("look", nodes, finish)
+        run: Run = module.load(self._helpers, f"definitions {self.hash}")["look"]
+        return run
+
+    def _own_judge(self, index: int) -> Run:
+        if index not in self._own:
+            module = Module()
+            name = FunctionWriter(module, self._tree, self._needs).own(self._known[index].name)
+            self._own[index] = module.load(self._helpers, f"definitions {self.hash}")[name]
+        return self._own[index]
+
+    def _zone_helpers(self) -> dict[str, Any]:
+        zone = ZoneInfo(self._tree.zone)
+        helpers: dict[str, Any] = {"day": day_of(zone)}
+        for index, cell in enumerate(self._needs):
+            if cell.trait is not None:
+                helpers[f"convert_{index}"] = converter(_declared(self._tree, cell.trait), zone)
+        return helpers
+
+
+def _declared(definitions: Definitions, trait: Trait) -> Type:
+    declared = definitions.traits if trait.source == "traits" else definitions.group
+    return declared[trait.name].type if trait.name in declared else Type.ANY
+
+
+def _definition(definitions: Definitions, each: DimensionDefinition | SegmentDefinition) -> Definition:
+    part = part_hash(definitions, each.name)
+    if isinstance(each, SegmentDefinition):
+        return Definition(each.name, (), each.topic, part)
+    return Definition(each.name, tuple(stage.name for stage in each.stages), None, part)

@@ -1,0 +1,96 @@
+"""Source of functions over a customer's cells: `judge` for all definitions, and single ones for one question each.
+
+A function evaluates the definitions it needs, each after what it refers to, into `d0`, `d1` ... by their place in the
+program, and returns what `finish` writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stream.core.events import FOREVER_MS
+from stream.rules.canonical import by_name, canonical, closure, referred
+from stream.rules.generate_conditions import CustomerExpressions
+from stream.rules.needs import Needs
+from stream.rules.source import Lines, Module
+from stream.rules.tree import Definitions, DimensionDefinition, Node, StageDefinition
+
+Finish = Callable[[CustomerExpressions], str]
+
+
+class FunctionWriter:
+    """Writes functions `(cells, now)` of some definitions into a module."""
+
+    def __init__(self, module: Module, definitions: Definitions, needs: Needs) -> None:
+        self.module = module
+        self._definitions = definitions
+        self._needs = needs
+        self._known = by_name(definitions)
+        stages = [tuple(stage.name for stage in each.stages) for each in definitions.dimensions]
+        stages += [()] * len(definitions.segments)
+        self._answers = {name: (number, stages[number]) for number, name in enumerate(self._known)}
+        self._signs: dict[str, str] = {}
+
+    def judge(self) -> None:
+        """`judge(cells, now)`: (answers, next)."""
+        everything = ", ".join(f"d{number}" for number in range(len(self._known)))
+        answers = f"({everything},)" if everything else "()"
+        self.write("judge", set(self._known), lambda _: f"{answers}, nxt")
+
+    def own(self, name: str) -> str:
+        """`(cells, now)`: (answer of one definition, the instant at which it may differ)."""
+        number = self._answers[name][0]
+        return self.write(f"own_{number}", {name}, lambda _: f"d{number}, nxt")
+
+    def look(self, name: str, nodes: list[Node], finish: Finish) -> str:
+        """A function of expressions at one instant; nothing after it is asked."""
+        return self.write(name, referred(nodes), finish, after=False)
+
+    def write(self, name: str, names: set[str], finish: Finish, after: bool = True) -> str:
+        counting, _ = self._body(Lines(None), names, finish, after)
+        lines, read = self._body(Lines(counting.requests), names, finish, after)
+        cells = [f"    c{index} = cells[{index}]" for index in sorted(read)]
+        if len(read) > 2 and 2 * len(read) > len(self._needs.cells):
+            cells = [f"    {', '.join(f'c{index}' for index in range(len(self._needs.cells)))} = cells"]
+        return self.module.add(name, "cells, now", [f"    nxt = {FOREVER_MS}", *cells, *lines.all()])
+
+    def _body(self, lines: Lines, names: set[str], finish: Finish, after: bool) -> tuple[Lines, set[int]]:
+        expressions = CustomerExpressions(
+            self.module, self._needs, self._answers, lines, self._sign_of if after else None
+        )
+        for name in closure(self._definitions, names):
+            number = self._answers[name][0]
+            definition = self._known[name]
+            if isinstance(definition, DimensionDefinition):
+                _stages(expressions, number, list(enumerate(definition.stages)))
+            else:
+                lines.emit(f"d{number} = 1 if {expressions.condition(definition.when)} else 0")
+            lines.finish_part()
+        lines.emit(f"return {finish(expressions)}")
+        return lines, expressions.cells_read
+
+    def _sign_of(self, left: Node, right: Node) -> str:
+        key = f"{canonical(left)}~{canonical(right)}"
+        if key not in self._signs:
+            name = self._signs[key] = f"sign_{len(self._signs)}"
+            self.look(name, [left, right], lambda to: f"sign({to.value(left)}, {to.value(right)})")
+        return self._signs[key]
+
+
+def _stages(expressions: CustomerExpressions, number: int, stages: list[tuple[int, StageDefinition]]) -> None:
+    """The first stage that holds; later conditions are looked at only when the earlier ones failed."""
+    lines = expressions.lines
+    (position, stage), *rest = stages
+    if stage.condition is None or not rest:
+        lines.emit(f"d{number} = {position}")
+    elif lines.lazy:
+        with lines.block(f"if {expressions.condition(stage.condition)}:"):
+            lines.emit(f"d{number} = {position}")
+        with lines.block("else:"):
+            _stages(expressions, number, rest)
+    else:
+        sources = [expressions.condition(each.condition) for _, each in stages if each.condition is not None]
+        for (each, _), source in zip(stages, sources):
+            word = "if" if each == position else "elif"
+            lines.emit(f"{word} {source}: d{number} = {each}")
+        lines.emit(f"else: d{number} = {stages[-1][0]}")
