@@ -23,6 +23,20 @@ RESTORE_SECONDS = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 LOOP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
 
 
+INTRODUCTION = """\
+# Metrics
+
+What a worker tells at `/metrics`. This page is written by `python -m stream.metric_families > docs/metrics.md`; a test
+keeps it current.
+
+Times are seconds, sizes bytes; an instant is seconds since 1970, so `time() - x` is its age. Counters begin at 0 with
+the worker, and count only what is committed unless they say otherwise. What is labelled by `partition` exists while the
+partition is this worker's. `replayed="true"` marks what came of history that lay in the input before the first start.
+No label holds anything of a customer. Beside these stand `process_*` and `python_*` of the Prometheus client.
+
+The change latency has a bound at each limit that an objective may name: 0.5, 1, 5, 30 and 60 seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """`name` without the prefix, a counter's without `_total`. `buckets` are upper bounds, of a histogram only."""
@@ -314,14 +328,18 @@ FAMILIES = (
 )
 
 
-def table() -> str:
-    """The families as Markdown: what `docs/metrics.md` holds below its introduction."""
-    lines: list[str] = []
+def page() -> str:
+    """`docs/metrics.md`: the families as Markdown, by group."""
+    lines = [INTRODUCTION]
     group = ""
     for family in FAMILIES:
         if family.group != group:
             group = family.group
-            lines += ["", f"## {group}", "", "| metric | kind | labels | question |", "|---|---|---|---|"]
+            lines += [f"\n## {group}\n", "| metric | kind | labels | question |", "|---|---|---|---|"]
         labels = ", ".join(f"`{label}`" for label in family.labels)
         lines.append(f"| `{family.series}` | {family.kind} | {labels} | {family.help} |")
-    return "\n".join(lines[1:]) + "\n"
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -73,6 +73,7 @@ def test_the_index_pops_what_a_plain_sorted_set_would_whatever_was_committed_or_
             pair.commit()
         else:
             pair.abort()
+        assert pair.wakes.peek() == min((due_ms for due_ms, _ in pair.model), default=None)
 
 
 def test_an_entry_added_while_others_are_popped_is_popped_in_its_turn():

@@ -1,0 +1,256 @@
+"""Laws of what a worker answers over HTTP, over the real engine on a log in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from stream.app import status
+from stream.app.http import add_routes
+from stream.app.status import EngineStatus
+from stream.codec.instants import to_text
+from stream.engine.interfaces import OutcomeUnknown
+from stream.metrics import Metrics
+from stream.rules.compile import compile_program
+from stream.rules.load import parse_definitions
+from tests.engine.world import DAY, START, Fault, Worker, World
+
+SHOP = """\
+definitions: 1
+name: shop
+dimensions:
+  lifecycle:
+    stages:
+      - active: last("Order Completed") > ago(30d)
+      - inactive: otherwise
+"""
+PROGRAM = compile_program(parse_definitions([("shop.yaml", SHOP)]))
+
+OPENMETRICS = "application/openmetrics-text"
+PROMETHEUS = f"{OPENMETRICS};version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+
+
+class Served:
+    """A worker on a world of one partition, and the client that asks it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.metrics = Metrics(PROGRAM, input_topic="events", partition_count=1, loaded_ms=START)
+        self.worker = Worker(world, PROGRAM, self.metrics)
+        self.status = EngineStatus(self.worker.engine, self.metrics.registry)
+        self.client: TestClient[Any, Any]
+
+    def order(self, customer: str) -> None:
+        value = {
+            "type": "track",
+            "event": "Order Completed",
+            "userId": customer,
+            "timestamp": to_text(self.world.now_ms),
+        }
+        self.world.send(customer, json.dumps(value).encode())
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.client.get(path) as response:
+            return response.status, await response.json()
+
+    async def failing(self, path: str = "/readyz") -> list[str]:
+        code, body = await self.get(path)
+        names = [check["name"] for check in body["failing"]]
+        assert (code, body["status"]) == ((503, "failing") if names else (200, "ok"))
+        assert all(check["detail"] for check in body["failing"])
+        return names
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[Served]:
+    it = Served(World())
+    web_app = web.Application()
+    add_routes(web_app, it.status)
+    async with TestClient(TestServer(web_app, host="127.0.0.1")) as it.client:
+        yield it
+
+
+# -- metrics
+
+
+async def test_metrics_are_text_for_whoever_asks_for_nothing_else():
+    async with served() as it, it.client.get("/metrics") as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        text = await response.text()
+    assert "segmenter_events_received_total" in text
+    assert "process_resident_memory_bytes" in text
+    assert "python_info" in text
+    assert "# EOF" not in text
+
+
+async def test_metrics_are_openmetrics_for_prometheus():
+    async with served() as it, it.client.get("/metrics", headers={"Accept": PROMETHEUS}) as response:
+        assert response.headers["Content-Type"].startswith(f"{OPENMETRICS}; version=1.0.0")
+        text = await response.text()
+    assert text.endswith("# EOF\n")
+    assert "# TYPE segmenter_worker_state stateset" in text
+
+
+# -- live
+
+
+async def test_a_worker_that_restores_is_alive():
+    async with served() as it:
+        it.worker.engine.tasks[0] = None
+        assert await it.failing("/livez") == []
+
+
+async def test_a_worker_that_ends_for_an_error_is_not_alive():
+    async with served() as it:
+        await it.worker.assign(0)
+        it.order("ada")
+        it.worker.source.serials[0] = 5  # five batches were lost on the way
+        await it.worker.engine.handle(it.worker.source.next_batch(0, 10))
+        assert await it.failing("/livez") == ["failure"]
+        assert "failure" in await it.failing("/readyz")
+
+
+async def test_a_worker_whose_event_loop_stood_still_is_not_alive(monkeypatch: pytest.MonkeyPatch):
+    async with served() as it:
+        lags: list[float] = []
+        watch = asyncio.create_task(it.status.watch_loop(lags.append))
+        await asyncio.sleep(0)
+        assert await it.failing("/livez") == []
+        monkeypatch.setattr(status, "LOOP_LIMIT_S", 0.0)
+        assert await it.failing("/livez") == ["event-loop"]
+        watch.cancel()
+
+
+async def test_the_loop_watch_tells_how_late_it_came_back(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(status, "LOOP_TICK_S", 0.0)
+    it, lags = Served(World()), asyncio.Queue()
+    watch = asyncio.create_task(it.status.watch_loop(lags.put_nowait))
+    assert [await lags.get() >= 0 for _ in range(3)] == [True] * 3
+    watch.cancel()
+
+
+# -- ready
+
+
+async def test_a_worker_is_ready_when_all_its_partitions_are_live():
+    async with served() as it:
+        assert await it.failing() == ["group"]
+        async with it.worker.engine._lock:  # a restore ends under it
+            it.worker.engine.assigned([0])
+            assert await it.failing() == ["partitions"]
+        await asyncio.gather(*it.worker.engine._jobs)
+        assert await it.failing() == []
+
+
+async def test_a_member_without_partitions_is_ready_to_take_some_over():
+    async with served() as it:
+        it.worker.engine.assigned([])
+        assert await it.failing() == []
+
+
+async def test_an_aborted_commit_makes_a_worker_unready_until_the_next_one_succeeds():
+    async with served() as it:
+        await it.worker.assign(0)
+        it.order("ada")
+        it.world.faults["commit"] = [Fault.ABORT]
+        await it.worker.read()
+        await it.worker.engine.commit()
+        assert await it.failing() == ["commit"]
+        await it.worker.settle()
+        assert await it.failing() == []
+
+
+async def test_a_transaction_that_hangs_makes_a_worker_unready(monkeypatch: pytest.MonkeyPatch):
+    async with served() as it:
+        await it.worker.assign(0)
+        it.worker.engine.commit_started_s = 0.0
+        monkeypatch.setattr(status, "COMMIT_LIMIT_S", 0.0)
+        assert await it.failing() == ["commit"]
+
+
+async def test_a_broker_that_does_not_answer_makes_a_worker_unready_but_not_dead(monkeypatch: pytest.MonkeyPatch):
+    async with served() as it:
+        await it.worker.assign(0)
+
+        def no_answer(_partitions: Any) -> dict[int, int]:
+            raise OutcomeUnknown
+
+        with monkeypatch.context() as away:
+            away.setattr(it.worker.reads, "high_watermarks", no_answer)
+            await it.worker.engine.tick()
+        assert await it.failing() == ["broker"]
+        assert await it.failing("/livez") == []
+        await it.worker.engine.tick()
+        assert await it.failing() == []
+
+
+async def test_a_worker_that_stops_is_not_ready():
+    async with served() as it:
+        await it.worker.assign(0)
+        await it.worker.engine.stop()
+        assert await it.failing() == ["serving"]
+
+
+async def test_verbose_lists_what_holds_too():
+    async with served() as it:
+        await it.worker.assign(0)
+        _, body = await it.get("/readyz?verbose")
+        assert body["failing"] == []
+        assert {"group", "partitions", "broker", "commit"} <= {check["name"] for check in body["checks"] if check["ok"]}
+        assert "checks" not in (await it.get("/readyz"))[1]
+
+
+# -- status
+
+
+async def test_status_tells_what_each_partition_does_and_nothing_of_a_customer():
+    async with served() as it:
+        await it.worker.assign(0)
+        it.order("secret-ada")
+        await it.worker.settle()
+        await it.worker.engine.tick()
+        code, body = await it.get("/status")
+        assert code == 200
+        assert body["definitions"] == {"name": "shop", "version": PROGRAM.version, "hash": PROGRAM.hash}
+        assert body["ready"] is True and body["clock_blocked"] is None
+        now, due = to_text(it.world.now_ms), to_text(it.world.now_ms + 30 * DAY)
+        assert body["partitions"] == [
+            {
+                "partition": 0, "state": "live", "position": 1, "committed": 1, "lag": 0, "clock": now, "blocked": None,
+                "next_wake": due, "commit_number": 1, "last_commit": now, "customers": 1,
+            }
+        ]  # fmt: skip
+        assert "secret" not in json.dumps(body)
+
+
+async def test_status_tells_why_a_partitions_clock_stands_still():
+    async with served() as it:
+        async with it.worker.engine._lock:  # a restore ends under it
+            it.worker.engine.assigned([0])
+            _, body = await it.get("/status")
+        assert body["partitions"] == [{"partition": 0, "state": "restoring", "blocked": "restoring"}]
+        await asyncio.gather(*it.worker.engine._jobs)
+        assert (await it.get("/status"))[1]["partitions"][0]["blocked"] == "starting"
+        it.order("ada")
+        await it.worker.engine.tick()
+        partition = (await it.get("/status"))[1]["partitions"][0]
+        assert (partition["blocked"], partition["lag"], partition["clock"]) == ("unread-records", 1, None)
+
+
+async def test_version_tells_what_runs():
+    async with served() as it:
+        code, body = await it.get("/version")
+        assert code == 200
+        assert set(body) == {"version", "python", "faust", "confluent_kafka"}
+
+
+async def test_answers_are_not_to_be_kept():
+    async with served() as it, it.client.get("/readyz") as response:
+        assert response.headers["Cache-Control"] == "no-store"
