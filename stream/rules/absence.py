@@ -1,7 +1,7 @@
 """What a condition says of a customer who never did something: true, false, or it depends.
 
-Takes a customer seen this very moment for the first time, without the given events; all else about the customer is
-open. A warning that such a customer slips into a segment is needed only where the answer is not a plain no.
+Takes a customer without the given events; all else about the customer is open. A warning that such a customer slips
+into a segment is needed only where the answer is not a plain no.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stream.rules.tree import (
     Silent,
     Type,
 )
-from stream.rules.walk import shape
+from stream.rules.walk import calculate, shape
 
 
 class _Open:
@@ -40,10 +40,11 @@ _OF_NOTHING: dict[str, Any] = {"count": 0, "sum": 0, "distinct": 0, "active_days
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
-    """A customer first seen now, without events of these selectors. No selectors: just any customer."""
+class Customer:
+    """A customer without events of these selectors (none given: any customer). `just_seen`: for the first time, now."""
 
     without: Sequence[Selector] = ()
+    just_seen: bool = False
 
     def answer(self, condition: Node) -> bool | None:
         """Whether the condition holds; None when that depends on what is not known here."""
@@ -59,7 +60,7 @@ class Newcomer:
                 inner = self.answer(condition.part)
                 return None if inner is None else not inner
             case Silent():
-                return False if self.without else None  # first seen now: nobody is silent yet
+                return False if self.just_seen else None  # nobody is silent yet
             case Compare():
                 return self._compare(condition)
         value = self._value(condition)
@@ -90,7 +91,7 @@ class Newcomer:
                 if node.word in ("first", "last") and node.prop is None:
                     return -math.inf
                 return _OF_NOTHING.get(node.word)
-            case FirstSeen() if self.without:
+            case FirstSeen() if self.just_seen:
                 return 0.0
             case And() | Or() | Not() | Compare() | Silent():
                 answer = self.answer(node)
@@ -114,9 +115,8 @@ class Newcomer:
             return OPEN
         if not all(isinstance(value, int | float) for value in (left, right)):
             return OPEN
-        if node.op == "/":
-            return left / right if right else None
-        return {"+": left + right, "-": left - right, "*": left * right}[node.op]
+        result = calculate(node.op, left, right)
+        return OPEN if result is None and right != 0 else result
 
     def _lacks(self, selector: Selector) -> bool:
         """Whether every event of the selector is one the customer does not have."""

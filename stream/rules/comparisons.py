@@ -48,7 +48,7 @@ def check_membership(world: World, item: Node, collection: Node) -> bool:
             world.report(element.place, "this can't be equal to what is looked up", found, item.type.value)
             fine = False
         elif moves_with_now(item) or moves_with_now(element):
-            _report_moving(world, element, "in")
+            _report_moving(world, element if moves_with_now(element) else item, "in")
             fine = False
         else:
             fine = _check_stage(world, item, element) and fine
@@ -64,7 +64,7 @@ def _check_equality(world: World, operator: Syntax, left: Node, right: Node, fou
         world.report(operator.place, "these can never be equal", found, hint=_mixed_hint(left, right))
         return False
     if moves_with_now(left) or moves_with_now(right):
-        _report_moving(world, left, operator.value)
+        _report_moving(world, left if moves_with_now(left) else right, operator.value)
         return False
     return _check_stage(world, left, right) and _check_stage(world, right, left)
 

@@ -118,7 +118,7 @@ def _trait(world: World, name: str, value: Value) -> TraitDeclaration | None:
     private = value.get("private")
     if private is not None and not (isinstance(private, Scalar) and private.value in ("true", "false")):
         if not isinstance(private, Broken):
-            world.report(private.place, "`private` is yes or no", None, "true or false")
+            world.report(private.place, "`private` is a yes-or-no question", None, "true or false")
         return None
     is_private = isinstance(private, Scalar) and private.value == "true"
     return None if kind is None else TraitDeclaration(name, kind, is_private)

@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 24
 """The format itself needs 6 levels; the rest is for nested properties in cases."""
 
-_TRAPS = frozenset({"y", "n", "yes", "no", "on", "off"})
+_TRAPS = frozenset({"yes", "no", "on", "off"})
 _BREAKS = re.compile(r"[ \t]*\n[ \t\n]*")
 _NOT_TEXT_KEY = re.compile(r"[-+]?[0-9][0-9_.eE+-]*|true|false|null|~", re.IGNORECASE)
 _ESCAPES = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stream.rules.check_expression import ExpressionChecker
 from stream.rules.expressions import Syntax
-from stream.rules.functions import FUNCTIONS, HISTORY, HistoryWord, Prop, Window
+from stream.rules.functions import FUNCTIONS, HISTORY, LATER_FUNCTIONS, HistoryWord, Prop, Window
+from stream.rules.literals import MAX_DURATION_MS
 from stream.rules.names import did_you_mean
 from stream.rules.tree import (
     And,
@@ -21,7 +23,7 @@ from stream.rules.tree import (
     Silent,
     Type,
 )
-from stream.rules.walk import constant_ms
+from stream.rules.walk import constant_ms, is_constant
 from stream.rules.world import World
 
 KINDS = {
@@ -95,7 +97,7 @@ class HistoryChecker:
     def _history(self, syntax: Syntax, name: str, word: HistoryWord) -> Node | None:
         arguments = syntax.parts[1:]
         if not arguments:
-            self.world.report(syntax.place, f"`{name}` needs events", f"{name}()", f"as in {word.usage}")
+            self.world.report(syntax.place, f"`{name}` needs events", f"{name}()", hint=f"as in {word.usage}")
             return None
         selected = self.selector(arguments[0])
         window = self._window(syntax, name, word, arguments[1:])
@@ -123,7 +125,7 @@ class HistoryChecker:
         usage = f"as in {word.usage}"
         if not arguments:
             if word.window is Window.REQUIRED:
-                self.world.report(syntax.place, f"`{name}` needs a window", syntax.text[:60], usage)
+                self.world.report(syntax.place, f"`{name}` needs a window", syntax.text[:60], hint=usage)
                 return None
             return None, 0
         if word.window is Window.NONE:
@@ -139,7 +141,8 @@ class HistoryChecker:
             return None if window is None else (window, 0)
         if arguments[1].kind != "before" or len(arguments) > 2:
             extra = arguments[1] if arguments[1].kind != "before" else arguments[2]
-            self.world.report(extra.place, f"`{name}` has too many arguments", extra.text[:60], f"{usage}, before 30d")
+            hint = f"{name}(..., 7d, before 7d)"
+            self.world.report(extra.place, f"`{name}` has too many arguments", extra.text[:60], hint=hint)
             return None
         before = self._duration(arguments[1], "what follows `before`", least_ms=0)
         return None if window is None or before is None else (window, before)
@@ -147,7 +150,7 @@ class HistoryChecker:
     def _silent(self, syntax: Syntax) -> Node | None:
         if len(syntax.parts) != 3:
             usage = f"as in {FUNCTIONS['silent']}"
-            self.world.report(syntax.place, "`silent` needs events and a duration", syntax.text[:60], usage)
+            self.world.report(syntax.place, "`silent` needs events and a duration", syntax.text[:60], hint=usage)
             return None
         selected = self.selector(syntax.parts[1])
         duration = self._duration(syntax.parts[2], "the duration", least_ms=1)
@@ -187,6 +190,9 @@ class HistoryChecker:
             hint = f"as in {FUNCTIONS[name]}"
             self.world.report(duration.place, f"`{name}` takes a duration", duration.type.value, "a duration", hint)
             return None
+        fixed = constant_ms(duration)
+        if is_constant(duration) and not self._is_sane(duration, MAX_DURATION_MS + 1 if fixed is None else fixed):
+            return None
         now = Now(place=syntax.place, type=Type.INSTANT, text="now")
         return Arithmetic(place=syntax.place, type=Type.INSTANT, text=syntax.text, op=op, left=now, right=duration)
 
@@ -204,10 +210,18 @@ class HistoryChecker:
             found = node.text[:60] if node.type is Type.DURATION else node.type.value
             self.world.report(node.place, f"{what} must be a fixed duration", found, hint=hint)
             return None
+        if not self._is_sane(node, duration):
+            return None
         if duration < least_ms:
             self.world.report(node.place, f"{what} is too short", node.text[:60], "a duration above 0")
             return None
         return duration
+
+    def _is_sane(self, node: Node, duration_ms: int) -> bool:
+        if abs(duration_ms) <= MAX_DURATION_MS:
+            return True
+        self.world.report(node.place, "the duration is too long", node.text[:60], "at most 36600d, a hundred years")
+        return False
 
     # ------------------------------------------------------------------ selectors
 
@@ -223,6 +237,9 @@ class HistoryChecker:
             items = [part for part in syntax.parts if part.kind != "step"]
             matches = self._union(syntax, items)
             return self._with_prop(matches, syntax, syntax.parts[len(items) :])
+        if syntax.kind == "call" and syntax.parts[0].value not in FUNCTIONS:
+            unknown_function(self.world, syntax, FUNCTIONS)
+            return None
         hint = 'a declared event, an event\'s name in quotes, page, screen or any; count("Order Completed")'
         self.world.report(syntax.place, "events are expected here", syntax.text[:60], "events", hint)
         return None
@@ -264,7 +281,7 @@ class HistoryChecker:
             return None
         hint = did_you_mean(name, {*self.world.events, *KINDS})
         quoted = f'an event\'s own name stands in quotes: "{name}"'
-        self.world.report(head.place, "no event has this name", name, hint=f"{hint} {quoted}" if hint else quoted)
+        self.world.report(head.place, "no event has this name", name, hint=f"{hint} Or: {quoted}" if hint else quoted)
         return None
 
     def _with_prop(
@@ -278,7 +295,7 @@ class HistoryChecker:
         root = path[0] if path[0] in ("context", "properties") else "properties"
         inner = path[1:] if path[0] == root else path
         if not inner:
-            self.world.report(syntax.place, f"`{root}` needs a name", syntax.text[:60], f"as in any.{root}.country")
+            self.world.report(syntax.place, f"`{root}` needs a name", syntax.text[:60], hint=f"any.{root}.country")
             return None
         if path == ("timestamp",):
             hint = "last(sel) and first(sel) are instants; a property of that name is properties.timestamp"
@@ -313,3 +330,12 @@ def _selector_text(argument: Syntax, prop: Property | None) -> str:
     items = [part.text for part in base.parts if part.kind != "step"]
     events = f"[{', '.join(items)}]" if base.kind == "list" else base.parts[0].text
     return " ".join([events, *(clause.text for clause in argument.parts[1:])])
+
+
+def unknown_function(world: World, syntax: Syntax, known: Iterable[str]) -> None:
+    """Reports a function that is planned, or that nobody knows."""
+    name = syntax.parts[0].value
+    if name in LATER_FUNCTIONS:
+        world.report(syntax.place, f"`{name}` is not supported yet", f"{name}(...)", hint="it comes later")
+        return
+    world.report(syntax.place, "there is no such function", name, hint=did_you_mean(name, known))

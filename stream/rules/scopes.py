@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from stream.rules.check_expression import ExpressionChecker
 from stream.rules.expressions import Syntax
-from stream.rules.functions import FUNCTIONS, LATER_FUNCTIONS, VALUES
-from stream.rules.history import HistoryChecker, everything
+from stream.rules.functions import FUNCTIONS, VALUES
+from stream.rules.history import HistoryChecker, everything, unknown_function
 from stream.rules.names import did_you_mean
 from stream.rules.tree import Fact, FirstSeen, Leaf, Node, Now, Property, StageOf, Trait, TraitDeclaration, Type
 from stream.rules.world import World
@@ -48,7 +48,7 @@ class CustomerScope:
         name = syntax.parts[0].value
         if name in FUNCTIONS:
             return HistoryChecker(self.world, checker, event_checker(self.world)).call(syntax)
-        unknown_function(self.world, syntax)
+        unknown_function(self.world, syntax, FUNCTIONS)
         return None
 
     def _name(self, syntax: Syntax, name: str) -> Node | None:
@@ -70,7 +70,9 @@ class CustomerScope:
         if name in world.segments:
             world.report(place, "a segment can't stand here by its bare name", name, hint=f'write in("{name}")')
         elif name in FUNCTIONS:
-            world.report(place, f"`{name}` is a function", name, f"as in {FUNCTIONS[name]}")
+            world.report(place, f"`{name}` is a function", name, hint=f"as in {FUNCTIONS[name]}")
+        elif name == "otherwise":
+            world.report(place, "`otherwise` is the condition of a dimension's last stage, alone", name)
         elif name in ("context", "properties", "timestamp"):
             world.report(place, f"`{name}` means something only inside `where`", name)
         else:
@@ -100,7 +102,7 @@ class CustomerScope:
     def _trait(self, syntax: Syntax, source: str, path: tuple[str, ...]) -> Node | None:
         world = self.world
         if not path:
-            world.report(syntax.place, f"`{source}` needs a name", source, f"as in {source}.country")
+            world.report(syntax.place, f"`{source}` needs a name", source, hint=f"as in {source}.country")
             return None
         declared = world.traits if source == "traits" else world.group
         if declared is None:
@@ -160,7 +162,7 @@ class EventScope:
             return Property(place=place, type=Type.INSTANT, text=text, root="timestamp", path=())
         if name in ("context", "properties"):
             if len(steps) == 1:
-                self.world.report(place, f"`{name}` needs a name", name, f"as in {name}.country")
+                self.world.report(place, f"`{name}` needs a name", name, hint=f"as in {name}.country")
                 return None
             return Property(place=place, type=Type.ANY, text=text, root=name, path=steps[1:])
         if self._means_customer(name, len(steps)):
@@ -173,7 +175,7 @@ class EventScope:
     def call(self, syntax: Syntax, checker: ExpressionChecker) -> Node | None:
         name = syntax.parts[0].value
         if name not in FUNCTIONS:
-            unknown_function(self.world, syntax, inside_where=True)
+            unknown_function(self.world, syntax, VALUES)
             return None
         message = "inside `where` only the event itself can be asked"
         expected = "one of " + ", ".join(VALUES)
@@ -193,13 +195,3 @@ class EventScope:
 
 def _argument(syntax: Syntax) -> str | None:
     return syntax.parts[1].text if len(syntax.parts) == 2 else None
-
-
-def unknown_function(world: World, syntax: Syntax, inside_where: bool = False) -> None:
-    """Reports a function that is planned, or that nobody knows."""
-    name = syntax.parts[0].value
-    if name in LATER_FUNCTIONS:
-        world.report(syntax.place, f"`{name}` is not supported yet", f"{name}(...)", hint="it comes later")
-        return
-    hint = did_you_mean(name, VALUES if inside_where else FUNCTIONS)
-    world.report(syntax.place, "there is no such function", name, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
@@ -24,6 +25,8 @@ from stream.rules.tree import (
     Selector,
     Silent,
 )
+
+MAX_RESULT = 10**18
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -103,12 +106,16 @@ def _constant(node: Node) -> float | None:
             return _constant(node.value)
         case Arithmetic():
             left, right = _constant(node.left), _constant(node.right)
-            if left is None or right is None:
-                return None
-            if node.op == "/":
-                return left / right if right else None
-            return {"+": left + right, "-": left - right, "*": left * right}[node.op]
+            return None if left is None or right is None else calculate(node.op, left, right)
     return None
+
+
+def calculate(op: str, left: float, right: float) -> float | None:
+    """left op right; None for division by zero and for what no rule needs: numbers beyond 1e18."""
+    if op == "/":
+        return left / right if right else None
+    result: float = {"+": operator.add, "-": operator.sub, "*": operator.mul}[op](left, right)
+    return result if abs(result) <= MAX_RESULT else None
 
 
 class Sizes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from stream.errors import Place, Problem
-from stream.rules.absence import Newcomer
+from stream.rules.absence import Customer
 from stream.rules.reach import always_holds, contradicts_itself, offset_ms, opened
 from stream.rules.tree import (
     And,
@@ -50,8 +50,14 @@ class _Where:
     """A condition with the question whether a customer can get in: an answer of False means surely not."""
 
     condition: Node
-    admits: Callable[[Newcomer], bool | None]
+    admits: Callable[[Customer], bool | None]
     windowed_counts: bool
+
+    def keeps_out(self, *selectors: Selector) -> bool:
+        """Whether those without such events can't get in, or only after a while that the author thought of."""
+        if self.admits(Customer(selectors)) is False:
+            return True
+        return Customer(selectors, just_seen=True).answer(self.condition) is False
 
 
 def _of_dimension(dimension: DimensionDefinition) -> Iterator[Problem]:
@@ -61,8 +67,8 @@ def _of_dimension(dimension: DimensionDefinition) -> Iterator[Problem]:
             continue
         before = tuple(earlier)
 
-        def admits(newcomer: Newcomer, own: Node = stage.condition, before: tuple[Node, ...] = before) -> bool | None:
-            return False if any(newcomer.answer(node) is True for node in before) else newcomer.answer(own)
+        def admits(customer: Customer, own: Node = stage.condition, before: tuple[Node, ...] = before) -> bool | None:
+            return False if any(customer.answer(node) is True for node in before) else customer.answer(own)
 
         # In a dimension `count(x, w) == 0` is a stage of its own among the others, and meant.
         yield from _of_condition(_Where(stage.condition, admits, windowed_counts=False))
@@ -72,8 +78,8 @@ def _of_dimension(dimension: DimensionDefinition) -> Iterator[Problem]:
 
 def _of_segment(segment: SegmentDefinition) -> Iterator[Problem]:
     when = segment.when
-    yield from _of_condition(_Where(when, lambda newcomer: newcomer.answer(when), windowed_counts=True))
-    answer = Newcomer().answer(when)
+    yield from _of_condition(_Where(when, lambda customer: customer.answer(when), windowed_counts=True))
+    answer = Customer().answer(when)
     if answer is False or contradicts_itself(when):
         yield Problem(segment.place, f"`{segment.name}` can hold nobody", when.text[:80])
     elif answer is True or always_holds(when):
@@ -115,14 +121,14 @@ def _absence(where: _Where, compare: Compare, left: Node, right: Node, op: str) 
         return
     events = left.selector.text
     if left.type is Type.INSTANT and op in ("<", "<=") and _is_past(right):
-        if where.admits(Newcomer((left.selector,))) is False:
+        if where.keeps_out(left.selector):
             return
         guard = f"{left.text} != never" if left.text != "last_seen" else "last_seen != never"
         hint = f"silent({events}, {_duration_text(right)}) counts from the first sight on; or add `and {guard}`"
         message = "this also holds for customers without any such event: `never` is earlier than all"
         yield Problem(compare.place, message, compare.text[:80], None, hint)
     elif where.windowed_counts and left.word == "count" and left.window_ms is not None and _is_none(op, right):
-        if where.admits(Newcomer((left.selector,))) is False:
+        if where.keeps_out(left.selector):
             return
         hint = f'silent({events}, ...) says "hasn\'t for so long"; or add `and count({events}) >= 1`'
         message = "this also holds for customers who were only just seen for the first time"
@@ -135,8 +141,7 @@ def _two_instants(where: _Where, compare: Compare, op: str) -> Iterator[Problem]
         return
     if left.type is not Type.INSTANT or right.type is not Type.INSTANT:
         return
-    selectors: tuple[Selector, ...] = (left.selector, right.selector)
-    if where.admits(Newcomer(selectors)) is False:
+    if where.keeps_out(left.selector, right.selector):
         return
     hint = f"use `>` or `<`, or add `and {left.text} != never`"
     message = f"`never {compare.op} never` is true: this also holds when neither ever happened"

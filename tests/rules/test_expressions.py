@@ -1,0 +1,118 @@
+"""Laws of the parser: shapes, places, bounds, and words where a text breaks off."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.rules.document import Source, Written
+from stream.rules.expressions import MAX_LENGTH, Syntax, SyntaxProblem, parse
+
+
+def written(text: str) -> Written:
+    return Written(Source("f.yaml", text), text, range(len(text) + 1), False, False)
+
+
+def form(syntax: Syntax) -> str:
+    """`and_(path(a), path(b))`"""
+    inside = ", ".join(form(part) for part in syntax.parts)
+    return syntax.value if not inside and syntax.value else f"{syntax.kind}({inside})"
+
+
+SHAPES = {
+    "a + b * 2": "operation(path(a), +, operation(path(b), *, number(2)))",
+    "(a + b) * 2": "operation(operation(path(a), +, path(b)), *, number(2))",
+    "a - b - c": "operation(operation(path(a), -, path(b)), -, path(c))",
+    "a or b and not c": "or_(path(a), and_(path(b), not_(path(c))))",
+    "not a == b": "not_(compare(path(a), ==, path(b)))",
+    "1 < a <= 3": "compare(number(1), <, path(a), <=, number(3))",
+    "a not in [1, 2,]": "not_in(path(a), list(number(1), number(2)))",
+    'not in("b")': "not_(call(in, argument(string(b))))",
+    "industry": "path(industry)",
+    "traits.in.where": "path(traits, step(in), step(where))",
+    'a."b c"': "path(a, step(b c))",
+    '"A b".c': "text_path(A b, step(c))",
+    r'"say \"x\""': 'string(say "x")',
+    "count(a where b > 1 and c, 30d, before 7d)": (
+        "call(count, argument(path(a), where(and_(compare(path(b), >, number(1)), path(c)))), "
+        "argument(duration(30d)), before(duration(7d)))"
+    ),
+    '["A", b].c': "list(string(A), path(b), step(c))",
+    "1_000.5": "number(1_000.5)",
+    "1h30min": "duration(1h30min)",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), SHAPES.items())
+def test_a_text_has_one_shape(text: str, expected: str) -> None:
+    assert form(parse(written(text))) == expected
+
+
+# text -> (column, part of found, part of hint)
+BROKEN = {
+    "": (1, "nothing", None),
+    "a = 3": (3, "`=`", "`==`"),
+    "a && b": (3, "`&&`", "`and`"),
+    "a AND b": (3, "`AND`", "small letters"),
+    "30m": (1, "`30m`", "`min`"),
+    "ago(6mo)": (5, "`6mo`", "30d"),
+    "ago(1y)": (5, "`1y`", "365d"),
+    "ago(1.5d)": (5, "`1.5d`", "36h"),
+    "ago(30 d)": (8, "`d`", "no space"),
+    "count(Order Completed)": (13, "`Completed`", "in quotes"),
+    "((a": (4, "the end", "bracket"),
+    'a == "x': (6, '"x', None),
+    "a is null": (3, "`is`", "`==`"),
+    "“a”": (1, "`“`", "straight quotes"),
+    "a where b": (3, "`where`", "inside a function"),
+    "a # b": (3, "#", "block"),
+    "a ==": (5, "the end", None),
+    r'"a\n"': (1, '"a', "quote and the backslash"),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_where_a_text_breaks_off_the_place_and_what_was_found_are_named(text: str) -> None:
+    column, found, hint = BROKEN[text]
+    with pytest.raises(SyntaxProblem) as caught:
+        parse(written(text))
+    problem = caught.value.problem
+    assert (problem.place.line, problem.place.column) == (1, column)
+    assert found in (problem.found or "")
+    assert hint is None or hint in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("(" * 10_000, "too long"),
+        ("(" * 1_000 + "1" + ")" * 1_000, "nested too deep"),
+        ("not " * 900 + "a", "nested too deep"),
+        ("-" * 3_000 + "1", "nested too deep"),
+        ("f(" * 41 + "1" + ")" * 41, "nested too deep"),
+        ("+".join("1" * 1_500), "nested too deep"),
+        ("a" * (MAX_LENGTH + 1), "too long"),
+    ],
+)
+def test_length_and_depth_of_an_expression_are_bounded(text: str, message: str) -> None:
+    with pytest.raises(SyntaxProblem) as caught:
+        parse(written(text))
+    assert message in caught.value.problem.message
+
+
+def test_a_node_knows_its_text_with_white_space_folded() -> None:
+    tree = parse(written("a  and\n  (b   or c)"))
+    assert tree.text == "a and (b or c)"
+    assert tree.parts[1].text == "b or c"
+    assert (tree.parts[1].place.line, tree.parts[1].place.column) == (2, 4)
+
+
+def test_otherwise_is_a_stage_alone() -> None:
+    assert parse(written("otherwise"), "stage").kind == "otherwise"
+    with pytest.raises(SyntaxProblem):
+        parse(written("otherwise or a"), "stage")
+
+
+def test_comments_are_for_blocks() -> None:
+    text = 'a # why "not\n  and b'
+    block = Written(Source("f.yaml", text), text, range(len(text) + 1), True, False)
+    assert form(parse(block)) == "and_(path(a), path(b))"
