@@ -74,7 +74,8 @@ class Shop:
         self._by_id: dict[str, Customer] = {}
         for number in range(customers):
             habit = self._random.choices(HABITS, [habit.share for habit in HABITS])[0]
-            since_ms = start_ms + int(self._random.random() * opening_days * DAY_MS)
+            # Most come in the beginning, some later: squared.
+            since_ms = start_ms + int(self._random.random() ** 2 * opening_days * DAY_MS)
             gone_ms = None
             if habit.patience_days:
                 gone_ms = since_ms + int(self._random.expovariate(1 / habit.patience_days) * DAY_MS) + DAY_MS

@@ -1,6 +1,6 @@
 """The worker: a Faust app wired to the engine. Everything is built here, nothing at import.
 
-poll thread -> batches -> CustomerEvents channel -> agent -> engine -> transactions -> store
+poll thread -> batches -> CustomerEvents channel -> agent -> engine -> transaction -> store
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import os
-import platform
 import secrets
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import faust
@@ -25,29 +24,32 @@ from stream.app.crash_points import crash_point_from
 from stream.app.data_dir import DataDir
 from stream.app.events import CustomerEvents, Feed
 from stream.app.http import add_routes
+from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
 from stream.app.progress import RestoreProgress
 from stream.app.status import EngineStatus
 from stream.codec.snapshot import SNAPSHOT_VERSION
 from stream.config import Settings
-from stream.core.program import Program
 from stream.engine.engine import Engine, EngineSettings, Outside
-from stream.engine.observer import Observer, Observers
+from stream.engine.interfaces import Batch
+from stream.engine.observer import Observers
 from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
-from stream.errors import StartRefused
+from stream.errors import SegmenterError, StartRefused
 from stream.kafka.changelog import KafkaChangelogReader
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.source import KafkaSource
-from stream.kafka.topics import TopicAdmin
+from stream.kafka.topics import check_topics, input_partitions
 from stream.kafka.transactions import KafkaTransactions
 from stream.metrics import Metrics
 from stream.rules.compile import CompiledProgram
-from stream.store.rocks import RocksStores
+from stream.store.stores import Stores
 
 log = structlog.get_logger()
 
 CRASH_VARIABLE = "SEGMENTER_CRASH_AT"
+
+Clock = Callable[[], int]
 
 
 class NoKafkaDrivers(BootStrategy):  # type: ignore[misc]
@@ -57,4 +59,126 @@ class NoKafkaDrivers(BootStrategy):  # type: ignore[misc]
 
 
 class SegmenterApp(faust.App):  # type: ignore[misc]
+    """A Faust app that reads no topics of its own."""
+
     BootStrategy = NoKafkaDrivers
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The parts of a worker that somebody outside may ask for."""
+
+    app: SegmenterApp
+    engine: Engine
+    metrics: Metrics
+
+
+def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_ms) -> NoReturn:
+    """Run until told to stop; ends the process. Exit code 0 after SIGTERM or SIGINT, else not."""
+    logging_config = set_up_logs(settings.log, settings.log_format)
+    data_dir = DataDir(settings.data_dir)
+    partitions = input_partitions(settings)
+    problems = check_topics(settings, program.extra_topics)
+    if problems:
+        raise StartRefused("\n".join([*problems, "`segmenter topics create` makes what is missing"]))
+    built = build(settings, program, partitions, data_dir, clock)
+    log.info(
+        "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
+        definitions=program.hash, partitions=partitions, listen=str(settings.listen),
+    )  # fmt: skip
+    worker = faust.Worker(
+        built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
+    )
+    worker.execute_from_commandline()
+
+
+def build(
+    settings: Settings, program: CompiledProgram, partitions: int, data_dir: DataDir, clock: Clock = now_ms
+) -> Built:
+    """Wire everything. `clock` is the only time anything of the worker knows."""
+    metrics = Metrics(settings.topics, program)
+    observer = Observers(metrics, LogObserver(), RestoreProgress())
+    offsets = KafkaOffsets(settings)
+    batches: asyncio.Queue[Batch] = asyncio.Queue()
+    transactions = KafkaTransactions(settings, now_ms)  # the broker's clock is compared with the machine's
+    app = _faust_app(settings)
+    source = KafkaSource(settings, batches, clock, die)
+    restorer = Restorer(
+        program,
+        offsets,
+        KafkaChangelogReader(settings),
+        Stores(data_dir.path, settings.cache_memory_bytes),
+        Beginning(settings.start_from, partitions, lambda: secrets.token_hex(4), clock),
+        observer,
+    )
+    outside = Outside(
+        source, transactions, offsets, restorer, clock, die, crash_point_from(os.environ.get(CRASH_VARIABLE, ""))
+    )
+    engine = Engine(program, _engine_settings(settings), outside, observer)
+    source.owner = engine
+    customer_events = CustomerEvents(app)
+
+    @app.agent(customer_events, name="segment")  # type: ignore[untyped-decorator]
+    async def segment(batches: Any) -> None:
+        async for batch in batches:
+            await engine.handle(batch)
+
+    status = EngineStatus(engine, metrics.registry)
+    feed = Feed(app, customer_events, engine, source, batches, transactions.renew)
+    app.service(feed)
+    add_routes(app.web.web_app, status)
+    return Built(app, engine, metrics)
+
+
+def die(error: BaseException) -> NoReturn:
+    """End the process at once: nothing uncommitted may be written after an error nobody expected."""
+    if isinstance(error, SegmenterError):
+        print(str(error), file=sys.stderr, flush=True)
+        os._exit(error.exit_code)
+    log.critical("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _faust_app(settings: Settings) -> SegmenterApp:
+    return SegmenterApp(
+        settings.name,
+        broker="kafka://127.0.0.1:1",  # never used: the drivers are off
+        datadir=str(settings.data_dir / "faust"),
+        web_enabled=True,
+        web_bind=settings.listen.host,
+        web_host=settings.listen.host,
+        web_port=settings.listen.port,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+        web_graph_enabled=False,
+        web_stats_enabled=False,
+        web_metrics_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+
+
+def _engine_settings(settings: Settings) -> EngineSettings:
+    topics = settings.topics
+    return EngineSettings(
+        settings.commit_interval_ms / 1000,
+        TaskSettings(
+            name=settings.name,
+            input_topic=topics.input,
+            changes_topic=topics.changes,
+            memberships_topic=topics.memberships,
+            rejected_topic=topics.rejected,
+            state_topic=topics.state,
+            journal_topic=topics.journal,
+            output_prefix=topics.prefix,
+            max_event_bytes=settings.max_event_bytes,
+            grace_ms=settings.grace_ms,
+            cache_customers=settings.cache_customers,
+            nonce=secrets.token_hex(8),
+            versions={
+                "code": __version__,
+                "codec": str(SNAPSHOT_VERSION),
+                "tzdata": importlib.metadata.version("tzdata"),
+            },
+        ),
+    )

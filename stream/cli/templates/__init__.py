@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 TEMPLATES: dict[str, str] = {
     "smallest": "three segments in twenty lines, to see how it goes",
@@ -24,3 +25,10 @@ def read(name: str) -> str:
     if name not in TEMPLATES:
         raise KeyError(name)
     return files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def path_of(name: str) -> Path:
+    """Where the template's file lies (KeyError for an unknown name)."""
+    if name not in TEMPLATES:
+        raise KeyError(name)
+    return Path(str(files(__name__).joinpath(f"{name}.yaml")))
