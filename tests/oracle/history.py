@@ -127,6 +127,8 @@ class Oracle:
 
     def _silence(self, customer_id: str, customer: Customer, before_ms: int) -> None:
         """Report what changes after the latest judged instant and strictly before this one, though nothing happens."""
+        if not customer.events:
+            return  # never seen: nothing can change
         for instant_ms in self.durations.turning_points(customer.events, customer.judged_ms, before_ms):
             answers = self._answers(customer, instant_ms)
             if answers != tuple(present.answer for present in customer.present):
