@@ -45,7 +45,7 @@ def declare(world: World, sections: Sections) -> Sections:
     world.segments = {entry.key.value: entry.key.place for entry in sections.segments}
     world.dimensions = {entry.key.value: tuple(stage_names(entry.value)) for entry in sections.dimensions}
     for entry in sections.events:
-        world.events[entry.key.value] = _event(world, entry)
+        world.events[entry.key.value] = _event(world, entry.value)
     return sections
 
 
@@ -134,31 +134,47 @@ def _trait_type(world: World, value: Value | None) -> Type | None:
     return None
 
 
-def _event(world: World, entry: Entry) -> tuple[Match, ...] | None:
-    value = entry.value
-    if not isinstance(value, Mapping):
-        return _union(world, value)
-    later = {"unless": "", "by": ""}
-    fields.check_keys(world, value, ("event", "where"), "an event", later)
-    if value.get("event") is None:
-        world.report(value.place, "the event's own name is missing", None, "event: Order Completed")
+def _event(world: World, value: Value | None) -> tuple[Match, ...] | None:
+    """A name, {event, where}, or a list of these: their union."""
+    if isinstance(value, Mapping):
+        return _narrowed_event(world, value)
+    items = value.items if isinstance(value, Listing) else [value]
+    if isinstance(value, Listing) and not 0 < len(items) <= MAX_MATCHES:
+        found = f"{len(items)} names"
+        world.report(value.place, "this list of events can't be used", found, f"1 to {MAX_MATCHES} names")
         return None
-    matches = _union(world, value.get("event"))
-    if value.get("where") is None or matches is None:
+    matches: list[Match] = []
+    whole = True
+    for item in items:
+        found_matches = _narrowed_event(world, item) if isinstance(item, Mapping) else _named_event(world, item)
+        whole = whole and found_matches is not None
+        matches.extend(found_matches or ())
+    return tuple(dict.fromkeys(matches)) if whole else None
+
+
+def _named_event(world: World, value: Value | None) -> tuple[Match, ...] | None:
+    name = fields.text(world, value, "an event's name")
+    return None if name is None else (Match(TRACK, name, None),)
+
+
+def _narrowed_event(world: World, block: Mapping) -> tuple[Match, ...] | None:
+    later = {"unless": "", "by": ""}
+    fields.check_keys(world, block, ("event", "where"), "an event", later)
+    named = block.get("event")
+    if named is None:
+        world.report(block.place, "the event's own name is missing", None, "event: Order Completed")
+        return None
+    matches = None
+    if isinstance(named, Mapping):
+        world.report(named.place, "an event's name is not what belongs here", "a mapping", "a name or a list of names")
+    elif not isinstance(named, Listing) or all(not isinstance(item, Mapping) for item in named.items):
+        matches = _event(world, named)
+    else:
+        world.report(named.place, "a list with conditions stands one level up", "a mapping", "names only")
+    if block.get("where") is None:
         return matches
-    syntax = fields.expression(world, value.get("where"), "`where`")
+    syntax = fields.expression(world, block.get("where"), "`where`")
     condition = None if syntax is None else event_checker(world).condition(syntax)
-    if condition is None or not check_size(world, Sizes(), condition):
+    if matches is None or condition is None or not check_size(world, Sizes(), condition):
         return None
     return tuple(Match(match.kinds, match.name, condition) for match in matches)
-
-
-def _union(world: World, value: Value | None) -> tuple[Match, ...] | None:
-    wanted = len(value.items) if isinstance(value, Listing) else 1
-    if wanted > MAX_MATCHES and value is not None:
-        world.report(value.place, "the list of events is too long", str(wanted), f"at most {MAX_MATCHES}")
-        return None
-    found = fields.names(world, value, "an event's name")
-    if not found or len(found) < wanted:
-        return None
-    return tuple(dict.fromkeys(Match(TRACK, name.value, None) for name in found))

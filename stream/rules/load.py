@@ -50,7 +50,11 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+        try:
+            found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+        except OSError as error:
+            problems.append(Problem(Place(str(path), 1, 1), "the folder can't be read", error.strerror))
+            continue
         if not found:
             problems.append(Problem(Place(str(path), 1, 1), "the folder holds no definitions", None, "*.yaml or *.yml"))
         files.extend(found)

@@ -51,11 +51,10 @@ def opened(node: Node) -> Node:
     return node
 
 
-def unreachable(condition: Node, earlier: Sequence[Node]) -> str | None:
-    """Why nobody can get here after the earlier conditions; None when somebody may."""
+def unreachable(condition: Node, covers: Sequence[list[Bound]]) -> str | None:
+    """Why nobody can get here after the earlier conditions (their `exact_bounds`); None when somebody may."""
     if contradicts_itself(condition):
         return "its condition can never hold"
-    covers = [bounds for node in earlier if (bounds := _exact(node)) is not None]
     for key, own in _by_value(_parts(condition)).items():
         others = [bounds for bounds in covers if bounds[0].key == key]
         points = _points(own[0].value, [bound.constant for bounds in [own, *others] for bound in bounds])
@@ -63,6 +62,14 @@ def unreachable(condition: Node, earlier: Sequence[Node]) -> str | None:
         if others and all(any(all(b.holds(point) for b in bounds) for bounds in others) for point in mine):
             return "the stages before it take everybody"
     return None
+
+
+def exact_bounds(condition: Node) -> list[Bound] | None:
+    """The bounds of a condition that is nothing but bounds of one value."""
+    parts = _parts(condition)
+    bounds = [bound for part in parts if (bound := _bound(part)) is not None]
+    same = len({bound.key for bound in bounds}) == 1
+    return bounds if same and len(bounds) == len(parts) else None
 
 
 def contradicts_itself(condition: Node) -> bool:
@@ -112,14 +119,6 @@ def _by_value(parts: Sequence[Node]) -> dict[Any, list[Bound]]:
         if (bound := _bound(part)) is not None:
             grouped.setdefault(bound.key, []).append(bound)
     return grouped
-
-
-def _exact(condition: Node) -> list[Bound] | None:
-    """The bounds of a condition that is nothing but bounds of one value."""
-    parts = _parts(condition)
-    bounds = [bound for part in parts if (bound := _bound(part)) is not None]
-    same = len({bound.key for bound in bounds}) == 1
-    return bounds if same and len(bounds) == len(parts) else None
 
 
 def _bound(node: Node) -> Bound | None:

@@ -11,16 +11,17 @@ from stream.rules.declarations import check_size
 from stream.rules.document import Broken, Entry, Mapping, Scalar, Value
 from stream.rules.expressions import Syntax
 from stream.rules.names import MAX_LENGTH, STAGE
-from stream.rules.reach import unreachable
+from stream.rules.reach import Bound, exact_bounds, unreachable
 from stream.rules.scopes import customer_checker
 from stream.rules.sections import is_empty_block
-from stream.rules.tree import DimensionDefinition, Literal, Node, StageDefinition
+from stream.rules.tree import DimensionDefinition, Literal, StageDefinition
 from stream.rules.walk import Sizes, shape
 from stream.rules.world import World
 
 KEYS = ("stages", "description", "owner")
 LATER = {"value": "name the values as stages"}
-MAX_STAGES = 100
+MAX_STAGES = 200
+"""Each pair of stages is compared; a table longer than this is a value, not stages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def _check_reach(world: World, stages: list[StageDefinition]) -> bool:
     """Constant conditions, conditions that stand twice, and conditions that earlier ones cover."""
     fine = True
     shapes: dict[object, str] = {}
-    earlier: list[Node] = []
+    covers: list[list[Bound]] = []
     for stage in stages:
         if stage.condition is None:
             break  # what stands behind `otherwise` is reported by the list's own check
@@ -149,8 +150,9 @@ def _check_reach(world: World, stages: list[StageDefinition]) -> bool:
             message = f"this stage can't be reached: `{same}` has the same condition"
             world.report(stage.place, message, node.text[:60])
             fine = False
-        elif (why := unreachable(node, earlier)) is not None:
+        elif (why := unreachable(node, covers)) is not None:
             world.report(stage.place, f"this stage can't be reached: {why}", node.text[:60])
             fine = False
-        earlier.append(node)
+        if (bounds := exact_bounds(node)) is not None:
+            covers.append(bounds)
     return fine

@@ -193,6 +193,13 @@ def test_a_where_narrows_every_alternative_and_joins_the_one_declared() -> None:
     assert texts == ["total > 9 and paid == true"] * 2
 
 
+def test_events_with_conditions_can_be_joined_in_a_list() -> None:
+    declared = HEAD.replace("purchase: Order", "big: [A, {event: B, where: total > 9}], purchase: Order")
+    node = load(declared + "  x: count(big)\n").facts[-1].value
+    assert isinstance(node, t.Leaf)
+    assert [(m.name, m.where and m.where.text) for m in node.selector.matches] == [("A", None), ("B", "total > 9")]
+
+
 def test_private_and_nested_traits_are_known_by_their_dotted_name() -> None:
     secret, tier = fact("traits.secret"), fact("traits.plan.tier")
     assert isinstance(secret, t.Trait) and secret.private
