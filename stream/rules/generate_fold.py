@@ -12,7 +12,7 @@ from stream.rules.canonical import selector_key
 from stream.rules.generate_values import EventExpressions
 from stream.rules.needs import FIRST_SEEN, Cell, Needs
 from stream.rules.source import Module
-from stream.rules.tree import Match, Selector, Trait
+from stream.rules.tree import Match, Selector, Trait, Type
 
 _KINDS = ("page", "screen", "identify", "group")
 
@@ -103,7 +103,8 @@ class _EventFold:
         self._emit("    if t > c[1] or (t == c[1] and e.offset > c[2]):")
         read = f"p[{top}]"
         if len(trait.path) > 1:
-            read = f"inside({read}, {self._constants.name(trait.path[1:])})"
+            step = "at" if trait.type is Type.ANY else "inside"  # only a declared list may be stepped through
+            read = f"{step}({read}, {self._constants.name(trait.path[1:])})"
         self._emit(f"        v = convert_{index}({read})")
         if cell.judged:
             self._emit("        if v != c[0] or v.__class__ is not c[0].__class__:")

@@ -6,7 +6,7 @@ Generated code holds no user text: texts and lists become names k0, k1 ... whose
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,14 +67,14 @@ class Lines:
     body is written twice: first to count the requests (`expected` None), then for good.
     """
 
-    def __init__(self, expected: Counter[Any] | None) -> None:
-        self.requests: Counter[Any] = Counter()
+    def __init__(self, expected: Counter[Hashable] | None) -> None:
+        self.requests: Counter[Hashable] = Counter()
         self._expected = expected
         self._done: list[str] = []
         self._top: list[str] = []
         self._body: list[str] = []
         self._level = 1
-        self._scopes: list[dict[Any, str]] = [{}]
+        self._scopes: list[dict[Hashable, str]] = [{}]
         self._names = 0
 
     @property
@@ -98,7 +98,7 @@ class Lines:
         self.finish_part()
         return self._done
 
-    def shared(self, key: Any, write: Callable[[], str]) -> str:
+    def shared(self, key: Hashable, write: Callable[[], str]) -> str:
         self.requests[key] += 1
         for scope in reversed(self._scopes):
             if (known := scope.get(key)) is not None:

@@ -121,7 +121,7 @@ def test_a_log_counts_different_values_in_a_window_that_lies_back(
     assert distinct_between(cell, now, window, before)[0] == len(different)
 
 
-@settings(max_examples=20)
+@settings(max_examples=5)
 @given(st.randoms(use_true_random=False))
 def test_a_full_cell_stays_bounded_loses_nothing_and_errs_by_a_slice_at_most(random: Any) -> None:
     window = 64_000
