@@ -7,7 +7,7 @@ channel feeds itself from librdkafka; Faust's own Kafka drivers stay off.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import faust
@@ -40,7 +40,8 @@ class Feed(Service):  # type: ignore[misc]
         engine: Engine,
         source: KafkaSource,
         batches: asyncio.Queue[Any],
-        prepare: Any,
+        prepare: Callable[[], None],
+        watch: Callable[[], Coroutine[Any, Any, None]],
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -49,7 +50,8 @@ class Feed(Service):  # type: ignore[misc]
         self.engine = engine
         self.source = source
         self.batches = batches
-        self._prepare = prepare
+        self._prepare = prepare  # blocking: the producer's initialisation
+        self._watch = watch  # runs beside the rest
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         return []
@@ -67,6 +69,11 @@ class Feed(Service):  # type: ignore[misc]
         while not self.should_stop:
             await self.channel.put(await self.batches.get())
 
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _watch_loop(self) -> None:
+        await self._watch()
+
     async def on_stop(self) -> None:
-        await self.engine.stop()
+        if self.source.polling:
+            await self.engine.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.source.stop)

@@ -75,13 +75,14 @@ class Built:
 
 def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_ms) -> NoReturn:
     """Run until told to stop; ends the process. Exit code 0 after SIGTERM or SIGINT, else not."""
-    logging_config = set_up_logs(settings.log, settings.log_format)
+    set_up_logs(settings.log, settings.log_format)
     data_dir = DataDir(settings.data_dir)
     partitions = input_partitions(settings)
     problems = check_topics(settings, program.extra_topics)
     if problems:
         raise StartRefused("\n".join([*problems, "`segmenter topics create` makes what is missing"]))
     built = build(settings, program, partitions, data_dir, clock)
+    logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log)
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
         definitions=program.hash, partitions=partitions, listen=str(settings.listen),
@@ -96,7 +97,11 @@ def build(
     settings: Settings, program: CompiledProgram, partitions: int, data_dir: DataDir, clock: Clock = now_ms
 ) -> Built:
     """Wire everything. `clock` is the only time anything of the worker knows."""
-    metrics = Metrics(settings.topics, program)
+    topics = settings.topics
+    outputs = [*(name for name in topics.own if name != topics.input), *map(topics.extra, program.extra_topics)]
+    metrics = Metrics(
+        program, input_topic=topics.input, partition_count=partitions, output_topics=outputs, loaded_ms=clock()
+    )
     observer = Observers(metrics, LogObserver(), RestoreProgress())
     offsets = KafkaOffsets(settings)
     batches: asyncio.Queue[Batch] = asyncio.Queue()
@@ -124,7 +129,15 @@ def build(
             await engine.handle(batch)
 
     status = EngineStatus(engine, metrics.registry)
-    feed = Feed(app, customer_events, engine, source, batches, transactions.renew)
+    feed = Feed(
+        app,
+        customer_events,
+        engine,
+        source,
+        batches,
+        transactions.renew,
+        lambda: status.watch_loop(metrics.loop_lagged),
+    )
     app.service(feed)
     add_routes(app.web.web_app, status)
     return Built(app, engine, metrics)

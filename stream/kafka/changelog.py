@@ -1,45 +1,64 @@
-"""Reading one partition of the changelog, read_committed, from an offset to an end."""
+"""Reading a partition of the changelog, read_committed, up to an end asked read_uncommitted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+import structlog
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from stream.config import Settings
-from stream.engine.interfaces import ChangelogRecord, Fenced
-from stream.kafka.settings import reader_config
+from stream.engine.interfaces import ChangelogRecord
+from stream.errors import StartRefused
+from stream.kafka.errors import KafkaRefused, create, describe
+from stream.kafka.settings import side_config
 
-BATCH = 10_000
-WAIT_S = 0.1
+BATCH_RECORDS = 5_000
+WAIT_S = 0.02
+"""`consume` waits all of it unless the batch fills; a long wait would be idle time at the end of every restore."""
+
+log = structlog.get_logger(__name__)
 
 
 class KafkaChangelogReader:
-    """Implements `engine.interfaces.ChangelogReader`."""
+    """Implements `engine.interfaces.ChangelogReader`; each `read` has a handle of its own, closed with the iterator."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._topic = settings.topics.state
+        self._config = side_config(settings)
 
     def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[ChangelogRecord], int]]:
         if start >= end:
             return
-        reader = Consumer(reader_config(self._settings))
+        consumer = create(Consumer, self._config)
         try:
-            reader.assign([TopicPartition(self._topic, partition, start)])
+            consumer.assign([TopicPartition(self._topic, partition, start)])
             position = start
             while position < end:
-                records: list[ChangelogRecord] = []
-                for message in reader.consume(BATCH, WAIT_S):
-                    error = message.error()
-                    if error is None:
-                        position = message.offset() + 1
-                        records.append(ChangelogRecord(message.offset(), message.key(), message.value()))
-                    elif error.code() == KafkaError._PARTITION_EOF:
-                        # Past the commit markers, or at an open transaction that must be decided first.
-                        position = max(position, message.offset())
-                    elif error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:
-                        raise Fenced(f"the state topic can't be read from offset {position}: {error.str()}")
+                records, position = self._take(consumer.consume(BATCH_RECORDS, WAIT_S), position)
                 yield records, position
         finally:
-            reader.close()
+            consumer.close()
+
+    def _take(self, messages: list[Message], position: int) -> tuple[list[ChangelogRecord], int]:
+        """The records among the messages, and the position after them. The end of what is stable, after which only
+        commit markers or somebody's open transaction come, is told by an event of its own."""
+        records = []
+        for message in messages:
+            error, offset = message.error(), message.offset()
+            if error is None:
+                assert offset is not None
+                records.append(ChangelogRecord(offset, message.key() or b"", message.value()))
+                position = offset + 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                position = max(position, offset or 0)
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                raise StartRefused(
+                    f"{self._topic}, partition {message.partition()}: offset {position} is not there any more; the state "
+                    "topic must be compacted, never deleted from. Start again: what is left is read from its beginning."
+                )
+            elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise KafkaRefused(f"{self._topic}: {describe(error)}")
+            else:
+                log.warning("changelog_read_retried", error=error.name())
+        return records, position

@@ -1,92 +1,106 @@
-"""Offsets, asked by handles that are never subscribed. Calls block; they are retried while the broker is away."""
+"""Offsets asked of the broker, by handles that are not subscribed."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import stamina
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream.config import Settings
-from stream.engine.interfaces import Committed, Fenced, OutcomeUnknown
+from stream.engine.interfaces import Committed
+from stream.kafka.errors import KafkaRefused, KafkaUnreachable, create, describe, error_of, is_passing
 from stream.kafka.settings import admin_config, side_config
 
-CALL_S = 5.0
-COMMITTED_CALL_S = 20.0
-"""`committed` waits while a transaction on the group's offsets is open."""
+ASK_S = 5.0
+"""Of one question; many of an idle broker take half a millisecond."""
+PATIENT_S = 90.0
+"""A restore's questions: a dead owner's open transaction holds its offsets back until the broker aborts it, at most the
+transaction time-out (15 s) and the broker's interval of looking (10 s); a broker's restart takes longer still."""
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 1.0
 
-RETRY_S = 90.0
-"""Longer than a dead owner's transaction or a broker's restart."""
+Answer = TypeVar("Answer")
 
 
 class KafkaOffsets:
-    """Implements `engine.interfaces.Offsets`."""
+    """Implements `engine.interfaces.Offsets`. Raises KafkaUnreachable (an OutcomeUnknown) when nobody answers in time,
+    KafkaRefused when the answer is no."""
 
     def __init__(self, settings: Settings) -> None:
+        self._group = settings.name
         self._input = settings.topics.input
         self._state = settings.topics.state
-        self._side = Consumer(side_config(settings))
-        self._admin = AdminClient(admin_config(settings))
-        self._side_lock = threading.Lock()  # one handle, asked from several threads
+        self._side = create(Consumer, side_config(settings))
+        self._admin = create(AdminClient, admin_config(settings))
 
     def committed(self, partitions: Sequence[int]) -> dict[int, Committed]:
-        wanted = [TopicPartition(self._input, partition) for partition in partitions]
-        found: dict[int, Committed] = {}
-        for attempt in stamina.retry_context(on=_passing, attempts=None, timeout=RETRY_S, wait_max=1.0):
-            with attempt, self._side_lock:
-                for place in self._side.committed(wanted, timeout=COMMITTED_CALL_S):
-                    if place.error is not None:
-                        raise KafkaException(place.error)
-                    found[place.partition] = _committed(place)
-        return found
+        def ask() -> dict[int, Committed]:
+            found = self._side.committed([TopicPartition(self._input, p) for p in partitions], ASK_S)
+            for place in found:
+                if place.error is not None:
+                    raise KafkaException(place.error)
+            return {place.partition: _committed(place) for place in found}
+
+        return _ask(ask, f"committed offsets of group {self._group}", PATIENT_S)
 
     def high_watermarks(self, partitions: Sequence[int]) -> dict[int, int]:
-        """One try: the clock asks again soon. Raises OutcomeUnknown when the broker does not answer."""
-        try:
-            return self._ask(self._input, partitions, OffsetSpec.latest())
-        except KafkaException as error:
-            raise OutcomeUnknown(error.args[0].str()) from error
+        # Asked by the clock several times a second: one try, then the clock stands still and says why.
+        return _ask(lambda: self._bounds(self._input, partitions, OffsetSpec.latest()), f"ends of {self._input}", 0)
 
     def low_watermarks(self, partitions: Sequence[int]) -> dict[int, int]:
-        return self._ask_patiently(self._input, partitions, OffsetSpec.earliest())
+        ask = lambda: self._bounds(self._input, partitions, OffsetSpec.earliest())  # noqa: E731 - a question, named
+        return _ask(ask, f"beginnings of {self._input}", PATIENT_S)
 
     def changelog_bounds(self, partition: int) -> tuple[int, int]:
-        first = self._ask_patiently(self._state, [partition], OffsetSpec.earliest())[partition]
-        return first, self._ask_patiently(self._state, [partition], OffsetSpec.latest())[partition]
+        def ask() -> tuple[int, int]:
+            first = self._bounds(self._state, [partition], OffsetSpec.earliest())[partition]
+            return first, self._bounds(self._state, [partition], OffsetSpec.latest())[partition]
 
-    def _ask_patiently(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
-        found: dict[int, int] = {}
-        for attempt in stamina.retry_context(on=_passing, attempts=None, timeout=RETRY_S, wait_max=1.0):
-            with attempt:
-                found = self._ask(topic, partitions, spec)
-        return found
+        return _ask(ask, f"bounds of {self._state}", PATIENT_S)
 
-    def _ask(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
+    def close(self) -> None:
+        self._side.close()
+
+    def _bounds(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(topic, partition): spec for partition in partitions}
         answers = self._admin.list_offsets(
-            {TopicPartition(topic, partition): spec for partition in partitions},
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=CALL_S,
+            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ASK_S
         )
-        return {place.partition: int(answer.result(CALL_S).offset) for place, answer in answers.items()}
+        return {place.partition: answer.result(2 * ASK_S).offset for place, answer in answers.items()}
 
 
 def _committed(place: TopicPartition) -> Committed:
+    """The metadata text is `<commit number>:<nonce>`; another's text counts as none."""
     if place.offset < 0:
         return Committed(None, 0, "")
-    number, _, nonce = (place.metadata or "").partition(":")
-    if not number.isdigit():
-        raise Fenced(
-            f"partition {place.partition}: the group's committed offset {place.offset} was not written by a worker "
-            "(its metadata names no commit): another program commits in this group, or the offsets were reset"
-        )
+    number, colon, nonce = (place.metadata or "").partition(":")
+    if not colon or not number.isdecimal():
+        return Committed(place.offset, 0, "")
     return Committed(place.offset, int(number), nonce)
 
 
-def _passing(error: Exception) -> bool:
-    """Whether it may go away by itself: the broker is starting, moving, or not there yet."""
-    if not isinstance(error, KafkaException):
-        return isinstance(error, TimeoutError)
-    found: KafkaError = error.args[0]
-    return not found.fatal()
+def _ask(ask: Callable[[], Answer], what: str, patience_s: float) -> Answer:
+    """Ask until there is an answer, the answer is no, or patience ends."""
+    try:
+        if not patience_s:
+            return ask()
+        for attempt in stamina.retry_context(
+            on=_may_pass, attempts=None, timeout=patience_s, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S
+        ):
+            with attempt:
+                answer = ask()
+        return answer
+    except (KafkaException, TimeoutError) as exception:
+        if isinstance(exception, TimeoutError):
+            raise KafkaUnreachable(f"{what}: no answer within {2 * ASK_S:.0f} s") from exception
+        text = f"{what}: {describe(error_of(exception))}"
+        if _may_pass(exception):
+            raise KafkaUnreachable(f"{text}, asked for {patience_s:.0f} s; are the brokers up?") from exception
+        raise KafkaRefused(text) from exception
+
+
+def _may_pass(exception: Exception) -> bool:
+    return isinstance(exception, TimeoutError) or is_passing(exception)

@@ -1,94 +1,91 @@
-"""librdkafka's configuration of each client: what the user passes through, then what the promises rest on."""
+"""What each librdkafka client is told. The operator's properties go over our defaults, the owned ones over both."""
 
 from __future__ import annotations
 
-import uuid
+import logging
+from typing import Any
 
 from stream.config import Settings
 
-RECORD_OVERHEAD_BYTES = 64 << 10
-"""Headers that a rejected record gains, and framing: an input at its limit must still fit on the way out."""
+HEADROOM_BYTES = 64 << 10
+"""What a rejected event's headers, or a change's, may add to a record of the input's largest size."""
 
-HEARTBEAT_PARTS = 3
-"""Heartbeats per session time-out, as Kafka's clients do."""
+CONSUMER_ONLY = ("fetch.", "queued.", "check.crcs", "max.partition.fetch")
+PRODUCER_ONLY = (
+    "batch.", "compression.", "linger.", "message.", "queue.buffering.", "queuing.", "retry.", "sticky.",
+)  # fmt: skip
+"""A client warns of every property that is meant for the other kind."""
 
-FETCH_QUEUE_KBYTES = 32 * 1024
-"""Fetched and not yet polled; more would only grow what must be dropped after a seek."""
+LIBRDKAFKA_LOG = logging.getLogger("stream.kafka.librdkafka")
+SIDE_LOG_LEVEL = 2
+"""Critical only: failures of these handles reach their callers, and nobody polls them, so logs would pile up."""
 
-SOCKET_TIMEOUT_MS = 10_000
-
-
-def _base(settings: Settings, role: str) -> dict[str, str | int | bool]:
-    return {
-        **settings.kafka_properties(),
-        "client.id": f"{settings.name}-{settings.instance}-{role}",
-        "socket.keepalive.enable": True,
-        "topic.metadata.refresh.interval.ms": 60_000,
-    }
+HEARTBEATS_PER_SESSION = 6
+LONGEST_HEARTBEAT_MS = 3_000
+MAX_POLL_INTERVAL_MS = 300_000
 
 
-def consumer_config(settings: Settings) -> dict[str, str | int | bool]:
-    """The subscribed consumer: static member, cooperative, read_committed, commits nothing by itself."""
-    return {
-        **_base(settings, "consumer"),
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """The subscribed consumer: the group's member. Positions are given by us, so a missing offset is an error."""
+    defaults = {"fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 16_384}
+    return defaults | _passed(settings, PRODUCER_ONLY) | {
+        "client.id": _client_id(settings),
         "group.id": settings.name,
         "group.instance.id": settings.instance,
         "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": settings.session_timeout_ms,
+        "heartbeat.interval.ms": min(LONGEST_HEARTBEAT_MS, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
+        "max.poll.interval.ms": max(MAX_POLL_INTERVAL_MS, settings.session_timeout_ms),
         "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "session.timeout.ms": settings.session_timeout_ms,
-        "heartbeat.interval.ms": max(100, settings.session_timeout_ms // HEARTBEAT_PARTS // 2),
-        "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
-        "fetch.wait.max.ms": 50,
-        "fetch.error.backoff.ms": 100,
-        "queued.max.messages.kbytes": FETCH_QUEUE_KBYTES,
-    }
+    }  # fmt: skip
 
 
-def side_config(settings: Settings) -> dict[str, str | int | bool]:
-    """A second handle of the same group, never subscribed: committed offsets and watermarks."""
-    return {
-        **_base(settings, "side"),
-        "group.id": settings.name,
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-    }
-
-
-def admin_config(settings: Settings) -> dict[str, str | int | bool]:
-    return _base(settings, "admin")
-
-
-def reader_config(settings: Settings) -> dict[str, str | int | bool]:
-    """A reader of the changelog: whole partitions, read_committed."""
-    return {
-        **_base(settings, "restore"),
-        "group.id": f"{settings.name}-restore-{uuid.uuid4().hex[:8]}",
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "fetch.wait.max.ms": 20,
-        "fetch.message.max.bytes": 8 << 20,
-        "queued.max.messages.kbytes": FETCH_QUEUE_KBYTES,
-    }
-
-
-def producer_config(settings: Settings) -> dict[str, str | int | bool]:
-    """The transactional producer. It may hold a whole commit, so its queue is large."""
-    return {
-        **_base(settings, "producer"),
-        "transactional.id": settings.transactional_id,
-        "transaction.timeout.ms": settings.transaction_timeout_ms,
-        "message.timeout.ms": settings.transaction_timeout_ms,
-        "enable.idempotence": True,
-        "message.max.bytes": settings.max_event_bytes + RECORD_OVERHEAD_BYTES + (1 << 20),
+def producer_config(settings: Settings, input_limit_bytes: int) -> dict[str, Any]:
+    """The transactional producer. Whatever fits into the input must fit into what we write of it."""
+    defaults = {
         "linger.ms": 5,
         "compression.type": "lz4",
         "batch.num.messages": 50_000,
         "queue.buffering.max.messages": 2_000_000,
-        "queue.buffering.max.kbytes": 1 << 20,
     }
+    return defaults | _passed(settings, CONSUMER_ONLY) | {
+        "client.id": _client_id(settings),
+        "transactional.id": settings.transactional_id,
+        "transaction.timeout.ms": settings.transaction_timeout_ms,
+        "partitioner": "murmur2_random",
+        "message.max.bytes": input_limit_bytes + HEADROOM_BYTES,
+    }  # fmt: skip
+
+
+def side_config(settings: Settings) -> dict[str, Any]:
+    """A consumer of the same group that never joins: committed offsets, and reading the changelog."""
+    return _passed(settings, PRODUCER_ONLY) | {
+        "client.id": _client_id(settings) + "-side",
+        "log_level": SIDE_LOG_LEVEL,
+        "group.id": settings.name,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 20,
+    }
+
+
+def admin_config(settings: Settings) -> dict[str, Any]:
+    return _passed(settings, PRODUCER_ONLY + CONSUMER_ONLY) | {
+        "client.id": _client_id(settings) + "-admin",
+        "log_level": SIDE_LOG_LEVEL,
+    }
+
+
+def _passed(settings: Settings, without: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in settings.kafka_properties().items() if not key.startswith(without)}
+
+
+def _client_id(settings: Settings) -> str:
+    return f"{settings.name}-{settings.instance}"

@@ -1,152 +1,213 @@
-"""The pipeline's topics: what they must be, making them, and saying what is not right about them."""
+"""The pipeline's topics: what they must be, making what is missing, saying what is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from stream.config import Settings
-from stream.errors import SegmenterError, StartRefused
-from stream.kafka.settings import RECORD_OVERHEAD_BYTES, admin_config
+from stream.errors import StartRefused
+from stream.kafka.errors import KafkaRefused, KafkaUnreachable, create, describe, error_of, is_passing
+from stream.kafka.settings import HEADROOM_BYTES, admin_config
 
 CALL_S = 15.0
-CREATE_S = 30.0
-TOMBSTONES_KEPT_MS = 7 * 86_400_000
-"""Longer than a reader of memberships may be away."""
+DEFAULT_LIMIT_BYTES = 1_048_588
+"""Kafka's own default of max.message.bytes, for brokers that do not tell (the embedded one)."""
+DAY_MS = 86_400_000
+SHORTEST_RETENTION_MS = DAY_MS
+"""A topic that forgets within a day can be followed by nobody after a night's outage."""
 
-DEFAULT_MAX_MESSAGE = 1_048_588  # Kafka's
-
-
-class TopicsFailed(SegmenterError):
-    """The broker could not be asked, or did not make a topic."""
+_CHANGES = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.2",
+    "segment.bytes": str(64 << 20),  # the active segment is never compacted: a restore reads at most this much twice
+    "delete.retention.ms": str(7 * DAY_MS),  # a reader that was away this long still sees an erasure
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A topic and the settings it is made with."""
+class TopicSpec:
+    """A topic as it should be made. `role` is for the reader of a message."""
 
     name: str
-    config: dict[str, str]
+    role: str
+    config: dict[str, str] = field(default_factory=dict)
 
 
-def wanted_outputs(settings: Settings, extra: Sequence[str], input_max_bytes: int) -> list[Wanted]:
-    """Everything the worker writes. Kept without limit of time unless the user shortens it: readers decide."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A topic as it is; `config` is empty where the broker does not tell."""
+
+    partitions: int
+    config: Mapping[str, str]
+
+
+def plan(settings: Settings, definitions_topics: Sequence[str], limit_bytes: int) -> list[TopicSpec]:
+    """All topics but the input. `definitions_topics` are those that segments name, without prefix."""
     topics = settings.topics
-    compacted = {"cleanup.policy": "compact", "delete.retention.ms": str(TOMBSTONES_KEPT_MS)}
-    forever = {"cleanup.policy": "delete", "retention.ms": "-1"}
+    rejected = _CHANGES | {"max.message.bytes": str(limit_bytes + HEADROOM_BYTES)}
+    journal = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(90 * DAY_MS),  # as far back as `verify` can prove
+        "message.timestamp.type": "LogAppendTime",  # the broker's time, against which our clock is held
+    }
     return [
-        Wanted(topics.changes, forever),
-        Wanted(topics.memberships, compacted),
-        Wanted(topics.rejected, {**forever, "max.message.bytes": str(input_max_bytes + RECORD_OVERHEAD_BYTES)}),
-        Wanted(topics.state, compacted),
-        Wanted(topics.journal, {**forever, "message.timestamp.type": "LogAppendTime"}),
-        *(Wanted(topics.extra(name), forever) for name in extra),
+        TopicSpec(topics.changes, "segment changes", dict(_CHANGES)),
+        TopicSpec(topics.memberships, "memberships", dict(_COMPACTED)),
+        TopicSpec(topics.rejected, "rejected events", rejected),
+        TopicSpec(topics.state, "state", dict(_COMPACTED)),
+        TopicSpec(topics.journal, "journal", journal),
+        *(TopicSpec(topics.extra(name), "a definition's changes", dict(_CHANGES)) for name in definitions_topics),
     ]
 
 
-def create_topics(settings: Settings, extra: Sequence[str], partitions: int, replication: int) -> list[str]:
-    """Create what is missing; returns the names. An input that exists decides the number of partitions."""
-    admin = AdminClient(admin_config(settings))
-    existing = _topics(admin, settings)
-    input_topic = settings.topics.input
-    made = []
-    if input_topic in existing:
-        partitions = len(existing[input_topic].partitions)
-    else:
-        made.append(_create(admin, Wanted(input_topic, {"retention.ms": "-1"}), partitions, replication))
-    input_max = _max_message(admin, input_topic)
-    for wanted in wanted_outputs(settings, extra, input_max):
-        if wanted.name not in existing:
-            made.append(_create(admin, wanted, partitions, replication))
-    return made
-
-
 def input_partitions(settings: Settings) -> int:
-    """How many partitions the input has. Raises StartRefused when there is no such topic."""
-    found = _topics(AdminClient(admin_config(settings)), settings).get(settings.topics.input)
+    """Number of partitions of the input. StartRefused when there is no such topic."""
+    found = _describe(_admin(settings), [settings.topics.input], settings)[settings.topics.input]
     if found is None:
         raise StartRefused(
-            f"the input topic {settings.topics.input} does not exist; create it, or run `segmenter topics create`"
+            f"{settings.topics.input}: found no such topic, expected the input; `segmenter topics create` makes it"
         )
-    return len(found.partitions)
+    return found.partitions
 
 
-def check_topics(settings: Settings, extra: Sequence[str]) -> list[str]:
-    """What would lose, double or stop something; one sentence each, with the remedy."""
-    admin = AdminClient(admin_config(settings))
-    existing = _topics(admin, settings)
+def input_limit_bytes(settings: Settings) -> int:
+    """The largest record the input takes."""
+    found = _describe(_admin(settings), [settings.topics.input], settings)[settings.topics.input]
+    return DEFAULT_LIMIT_BYTES if found is None else _limit(found)
+
+
+def create_topics(
+    settings: Settings, definitions_topics: Sequence[str], partitions: int, replication: int
+) -> list[str]:
+    """Make what is missing; returns the names made. The input, when it must be made, gets `partitions`; the others as
+    many as the input has. The input keeps everything: records of an imported history carry old timestamps."""
+    admin = _admin(settings)
+    name = settings.topics.input
+    there = _describe(admin, [name], settings)[name]
+    made = []
+    if there is None:
+        spec = TopicSpec(name, "input", {"cleanup.policy": "delete", "retention.ms": "-1"})
+        made += _create(admin, [spec], partitions, replication)
+        there = Found(partitions, {})
+    specs = plan(settings, definitions_topics, _limit(there))
+    found = _describe(admin, [spec.name for spec in specs], settings)
+    missing = [spec for spec in specs if found[spec.name] is None]
+    return made + _create(admin, missing, there.partitions, replication)
+
+
+def check_topics(settings: Settings, definitions_topics: Sequence[str]) -> list[str]:
+    """What about the topics would lose, double or stop something: topic, found, expected. Empty when all is well."""
     topics = settings.topics
-    problems = []
-    if topics.input not in existing:
-        return [f"{topics.input}: the input topic does not exist; create it, or run `segmenter topics create`"]
-    count = len(existing[topics.input].partitions)
-    names = [wanted.name for wanted in wanted_outputs(settings, extra, 0)]
-    for name in names:
-        if name not in existing:
-            problems.append(f"{name}: the topic does not exist; run `segmenter topics create`")
-        elif len(existing[name].partitions) != count:
-            problems.append(
-                f"{name}: found {len(existing[name].partitions)} partitions, expected {count} as {topics.input} has "
-                "(outputs go to the input's partition number); make it anew with as many"
-            )
-    policies = {
-        name: _config(admin, name) for name in (topics.input, topics.state, topics.memberships) if name in existing
-    }
-    for name, config in policies.items():
-        compacted = "compact" in config.get("cleanup.policy", "delete")
-        if name == topics.input and compacted:
-            problems.append(
-                f"{name}: found cleanup.policy={config['cleanup.policy']}, expected delete: compaction drops events "
-                "before they are counted; set the policy, and send what was dropped again"
-            )
-        if name != topics.input and not compacted:
-            problems.append(
-                f"{name}: found cleanup.policy={config.get('cleanup.policy', 'delete')}, expected compact: retention "
-                "would delete customers' state; set the policy"
-            )
-    if topics.input in existing and topics.rejected in existing:
-        limit, need = _max_message(admin, topics.rejected), _max_message(admin, topics.input) + RECORD_OVERHEAD_BYTES
-        if limit < need:
-            problems.append(
-                f"{topics.rejected}: found max.message.bytes={limit}, expected at least {need} (the input's and its "
-                "headers): a rejected event at the limit could never be written; raise it"
-            )
+    problems = [
+        f"{topics.extra(name)}: found a definition's topic that is one of the pipeline's own, expected another name"
+        for name in definitions_topics
+        if topics.extra(name) in topics.own
+    ]
+    names = [topics.input, *(spec.name for spec in plan(settings, definitions_topics, 0))]
+    found = _describe(_admin(settings), list(dict.fromkeys(names)), settings)
+    there = found[topics.input]
+    if there is None:
+        return [*problems, f"{topics.input}: found no such topic, expected the input"]
+    if "compact" in there.config.get("cleanup.policy", ""):
+        problems.append(
+            f"{topics.input}: found cleanup.policy={there.config['cleanup.policy']}, expected delete: compaction "
+            "would take events away before they are counted"
+        )
+    for spec in plan(settings, definitions_topics, _limit(there)):
+        if spec.name != topics.input:
+            problems += _check(spec, found[spec.name], there.partitions)
     return problems
 
 
-def _topics(admin: AdminClient, settings: Settings) -> dict[str, TopicMetadata]:
+def _check(spec: TopicSpec, found: Found | None, partitions: int) -> list[str]:
+    if found is None:
+        return [f"{spec.name}: found no such topic, expected one for {spec.role} with {partitions} partitions"]
+    problems = []
+    if found.partitions != partitions:
+        problems.append(f"{spec.name}: found {found.partitions} partitions, expected {partitions} as the input has")
+    for key, expected in spec.config.items():
+        actual = found.config.get(key)
+        fits = _FITS.get(key)
+        if actual is not None and fits is not None and not fits(actual, expected):
+            problems.append(f"{spec.name}: found {key}={actual}, expected {_expected(key, expected)}")
+    return problems
+
+
+_FITS: dict[str, Callable[[str, str], bool]] = {
+    "cleanup.policy": lambda actual, expected: actual == expected,
+    "message.timestamp.type": lambda actual, expected: actual == expected,
+    "max.message.bytes": lambda actual, expected: int(actual) >= int(expected),
+    "retention.ms": lambda actual, _: int(actual) == -1 or int(actual) >= SHORTEST_RETENTION_MS,
+}
+
+
+def _expected(key: str, expected: str) -> str:
+    if key == "retention.ms":
+        return f"at least {SHORTEST_RETENTION_MS} (a day)"
+    return f"at least {expected}" if key == "max.message.bytes" else expected
+
+
+def _limit(found: Found) -> int:
+    return int(found.config.get("max.message.bytes", DEFAULT_LIMIT_BYTES))
+
+
+def _admin(settings: Settings) -> AdminClient:
+    return create(AdminClient, admin_config(settings))
+
+
+def _describe(admin: AdminClient, names: Sequence[str], settings: Settings) -> dict[str, Found | None]:
+    """Every topic of `names`; None: not there."""
     try:
-        return dict(admin.list_topics(timeout=CALL_S).topics)
-    except KafkaException as error:
-        brokers = settings.kafka_properties().get("bootstrap.servers", "")
-        raise TopicsFailed(
-            f"no answer from the broker at {brokers} within {CALL_S:.0f} s ({error.args[0].name()}). Is it running, and "
-            "are kafka.bootstrap.servers and the security settings right?"
-        ) from None
+        listed = admin.list_topics(timeout=CALL_S).topics
+    except KafkaException as exception:
+        servers = settings.kafka_properties()["bootstrap.servers"]
+        raise _told(exception, f"no answer from the brokers at {servers}") from exception
+    there = {name: listed[name] for name in names if name in listed and listed[name].error is None}
+    configs = _configs(admin, list(there))
+    return {name: Found(len(there[name].partitions), configs[name]) if name in there else None for name in names}
 
 
-def _create(admin: AdminClient, wanted: Wanted, partitions: int, replication: int) -> str:
-    topic = NewTopic(wanted.name, partitions, replication, config=wanted.config)
-    try:
-        admin.create_topics([topic], operation_timeout=CREATE_S)[wanted.name].result(CREATE_S)
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise TopicsFailed(f"topic {wanted.name} was not created: {error.args[0].str()}") from None
-    return wanted.name
-
-
-def _config(admin: AdminClient, topic: str) -> dict[str, str]:
-    """The topic's settings; empty where the broker does not tell."""
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    try:
-        found = admin.describe_configs([resource], request_timeout=CALL_S)[resource].result(CALL_S)
-    except KafkaException:
+def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not names:
         return {}
-    return {name: entry.value for name, entry in found.items() if entry.value is not None}
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    configs: dict[str, dict[str, str]] = {}
+    for resource, answer in admin.describe_configs(resources, request_timeout=CALL_S).items():
+        try:
+            entries: dict[str, Any] = answer.result(2 * CALL_S)
+        except KafkaException as exception:
+            if error_of(exception).code() not in _UNTOLD:
+                raise _told(exception, f"{resource.name}: its configuration") from exception
+            entries = {}
+        configs[resource.name] = {key: entry.value for key, entry in entries.items() if entry.value is not None}
+    return configs
 
 
-def _max_message(admin: AdminClient, topic: str) -> int:
-    return int(_config(admin, topic).get("max.message.bytes", DEFAULT_MAX_MESSAGE))
+_UNTOLD = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE, KafkaError.INVALID_REQUEST})
+"""How a broker says that it has no such call."""
+
+
+def _create(admin: AdminClient, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
+    if not specs:
+        return []
+    wanted = [NewTopic(spec.name, partitions, replication, config=spec.config) for spec in specs]
+    made = []
+    for name, answer in admin.create_topics(wanted, operation_timeout=CALL_S).items():
+        try:
+            answer.result(2 * CALL_S)
+            made.append(name)
+        except KafkaException as exception:
+            if error_of(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise _told(exception, f"{name}: could not be made") from exception
+    return made
+
+
+def _told(exception: KafkaException, what: str) -> Exception:
+    text = f"{what}: {describe(error_of(exception))}"
+    return KafkaUnreachable(text) if is_passing(exception) else KafkaRefused(text)

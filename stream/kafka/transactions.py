@@ -1,175 +1,171 @@
-"""The transactional producer: one per worker, fenced by its group metadata (KIP-447).
+"""The transactional producer (KIP-447), with every error told as what it means for the commit.
 
-librdkafka's errors become the three that matter: `Aborted` (abort and redo), `OutcomeUnknown` (nobody knows yet) and
-`Fenced` (this process must exit). Every call has a time-out.
+librdkafka reports a record that could not be delivered by failing the commit, so only two kinds of record have a
+delivery callback: the journal's, whose broker time shows how far the clocks differ, and `meta`, whose offset the local
+copy remembers. No call waits longer than CALL_S.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from stream.codec.journal import META_KEY
 from stream.config import Settings
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown, Produce
-from stream.kafka.settings import producer_config
+from stream.engine.local import META_KEY
+from stream.kafka.errors import create, describe, error_of
+from stream.kafka.settings import LIBRDKAFKA_LOG, producer_config
+from stream.kafka.topics import input_limit_bytes
 
-INIT_CALL_S = 10.0
-INIT_TRIES = 12
-"""A dead owner's transaction is ended by the broker within its time-out; so long an initialisation may wait."""
+CALL_S = 10.0
+"""Of one transactional call; below the default transaction time-out, so a slow commit is resolved before the broker
+aborts it by itself."""
+INIT_S = 60.0
+"""Until a new producer must be initialised: an older one's commit may be under way, or the coordinator moving."""
+QUEUE_FULL_S = 10.0
+QUEUE_WAIT_S = 0.05
 
-SEND_OFFSETS_S = 10.0
-COMMIT_S = 10.0
-ABORT_S = 10.0
-QUEUE_FULL_POLL_S = 0.05
-LOG_APPEND_TIME = 2
+THROWN_OUT = frozenset({
+    KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.FENCED_INSTANCE_ID, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError.MSG_SIZE_TOO_LARGE,
+})  # fmt: skip
+"""The transaction is lost, the producer is not: abort and begin again."""
+FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError._FATAL})
 
-THROWN_OUT = frozenset(
-    {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.FENCED_INSTANCE_ID,
-    }
-)
-"""The group has moved on: the transaction must be aborted, whatever its flags say."""
-
-TIMED_OUT = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError._TRANSPORT})
-
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class KafkaTransactions:
-    """Implements `engine.interfaces.Transactions`. `clock` is the machine's, to be compared with the broker's."""
+    """Implements `engine.interfaces.Transactions`; `renew` also makes the first producer. One thread at a time.
+    `clock` tells our wall time in ms."""
 
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
         self._settings = settings
         self._clock = clock
+        self._topics = settings.topics
+        self._config: dict[str, Any] | None = None
         self._producer: Producer | None = None
-        self._begun_ms = 0
-        self._broker_time: tuple[int, int] | None = None
+        self._times: tuple[int, int] | None = None
         self._meta_offsets: dict[int, int] = {}
-        self._failed: KafkaError | None = None
-
-    # -- Transactions
 
     def begin(self) -> None:
-        self._begun_ms = self._clock()
-        self._failed = None
-        try:
-            self._handle.begin_transaction()
-        except KafkaException as error:
-            raise _meaning(error) from error
+        self._call(self._open().begin_transaction)
 
     def produce(self, records: Iterable[Produce]) -> None:
-        handle = self._handle
-        produce, poll = handle.produce, handle.poll
-        journal, meta = self._journal_delivered, self._meta_delivered
-        journal_topic = self._settings.topics.journal
+        producer = self._open()
+        send = producer.produce
+        watched = {self._topics.journal: self._on_journal, self._topics.state: self._on_state}
         for record in records:
-            if record.key == META_KEY:
-                report: Callable[[KafkaError | None, Message], None] | None = meta
-            elif record.topic == journal_topic:
-                report = journal
-            else:
-                report = None
-            while True:
-                try:
-                    if report is not None:
-                        produce(
-                            record.topic, record.value, record.key, record.partition,
-                            on_delivery=report, headers=record.headers,
-                        )  # fmt: skip
-                    elif record.headers:
-                        produce(record.topic, record.value, record.key, record.partition, headers=record.headers)
-                    else:
-                        produce(record.topic, record.value, record.key, record.partition)
-                    break
-                except BufferError:
-                    poll(QUEUE_FULL_POLL_S)
-                except KafkaException as error:
-                    raise _meaning(error) from error
+            arguments: dict[str, Any] = {"key": record.key, "partition": record.partition}
+            if record.headers:
+                arguments["headers"] = record.headers
+            if record.topic in watched and (record.key == META_KEY or record.topic == self._topics.journal):
+                arguments["on_delivery"] = watched[record.topic]
+            try:
+                send(record.topic, record.value, **arguments)
+            except BufferError:
+                self._produce_slowly(producer, record, arguments)
+            except KafkaException as exception:
+                raise _meaning(exception, Aborted) from exception
+        producer.poll(0)
 
     def send_offsets(self, offsets: dict[int, tuple[int, str]], group_metadata: Any) -> None:
-        topic = self._settings.topics.input
         positions = [
-            TopicPartition(topic, partition, offset, metadata=text) for partition, (offset, text) in offsets.items()
+            TopicPartition(self._topics.input, partition, offset, metadata)
+            for partition, (offset, metadata) in offsets.items()
         ]
-        try:
-            self._handle.send_offsets_to_transaction(positions, group_metadata, SEND_OFFSETS_S)
-        except KafkaException as error:
-            raise _meaning(error) from error
+        producer = self._open()
+        self._call(lambda: producer.send_offsets_to_transaction(positions, group_metadata, CALL_S))
 
     def commit(self) -> None:
-        try:
-            self._handle.commit_transaction(COMMIT_S)
-        except KafkaException as error:
-            raise _meaning(error) from error
-        self._handle.poll(0)  # delivery reports: the broker's time and where the meta records are
+        producer = self._open()
+        self._call(lambda: producer.commit_transaction(CALL_S), OutcomeUnknown)
 
     def abort(self) -> None:
-        try:
-            self._handle.abort_transaction(ABORT_S)
-        except KafkaException as error:
-            raise _meaning(error) from error
+        producer = self._open()
+        self._call(lambda: producer.abort_transaction(CALL_S), OutcomeUnknown)
 
     def renew(self) -> None:
-        """Blocks until the new producer is initialised. Raises Fenced when that can't be done."""
-        old, fresh = self._producer, Producer(producer_config(self._settings))
-        for attempt in range(INIT_TRIES):
+        if self._config is None:
+            self._config = producer_config(self._settings, input_limit_bytes(self._settings))
+        started = time.monotonic()
+        producer = create(Producer, self._config, logger=LIBRDKAFKA_LOG)
+        while True:
             try:
-                fresh.init_transactions(INIT_CALL_S)
+                producer.init_transactions(CALL_S)
                 break
-            except KafkaException as error:
-                found = error.args[0]
-                log.warning("producer_not_initialised", attempt=attempt + 1, error=found.name())
-                if found.fatal():
-                    raise Fenced(f"the producer can't be initialised: {found.str()}") from error
-        else:
-            raise Fenced("the producer can't be initialised: the broker did not answer in time")
-        self._producer = fresh
-        del old
+            except KafkaException as exception:
+                error = error_of(exception)
+                if error.fatal() or not error.retriable() or time.monotonic() - started > INIT_S:
+                    raise Fenced(f"the producer could not be initialised: {describe(error)}") from exception
+                log.warning("producer_not_initialised_yet", error=error.name())
+        old, self._producer = self._producer, producer
+        if old is not None:
+            # What it still holds must not be sent, nor waited for.
+            old.purge(blocking=False)
+            log.warning("producer_renewed", seconds=round(time.monotonic() - started, 3))
 
     def broker_time_ms(self) -> tuple[int, int] | None:
-        return self._broker_time
+        return self._times
 
     def meta_offset(self, partition: int) -> int | None:
         return self._meta_offsets.get(partition)
 
-    # -- parts
+    def close(self) -> None:
+        """Let the producer go; a transaction still open is aborted by the broker or the next start."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge(blocking=False)
 
-    @property
-    def _handle(self) -> Producer:
-        assert self._producer is not None, "renew() comes first"
+    def _open(self) -> Producer:
+        assert self._producer is not None, "renew makes the first producer"
         return self._producer
 
-    def _journal_delivered(self, error: KafkaError | None, message: Message) -> None:
+    def _produce_slowly(self, producer: Producer, record: Produce, arguments: dict[str, Any]) -> None:
+        """The queue is full: let it send some, then try again."""
+        give_up = time.monotonic() + QUEUE_FULL_S
+        while time.monotonic() < give_up:
+            producer.poll(QUEUE_WAIT_S)
+            try:
+                producer.produce(record.topic, record.value, **arguments)
+                return
+            except BufferError:
+                continue
+            except KafkaException as exception:
+                raise _meaning(exception, Aborted) from exception
+        raise Aborted(f"the producer's queue was full for {QUEUE_FULL_S:.0f} s")
+
+    def _call(self, call: Callable[[], Any], otherwise: type[Exception] | None = None) -> None:
+        try:
+            call()
+        except KafkaException as exception:
+            raise _meaning(exception, otherwise) from exception
+
+    def _on_journal(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            return  # commit_transaction raises for it
-        kind, appended_ms = message.timestamp()
-        if kind == LOG_APPEND_TIME:
-            # Somewhere between begin and now by our clock: outside of that by how much is the least skew there is.
-            now_ms = self._clock()
-            self._broker_time = (appended_ms, min(max(appended_ms, self._begun_ms), now_ms))
+            return
+        kind, append_ms = message.timestamp()
+        if kind == TIMESTAMP_LOG_APPEND_TIME:
+            self._times = (append_ms, self._clock())
 
-    def _meta_delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            self._meta_offsets[message.partition()] = message.offset()
+    def _on_state(self, error: KafkaError | None, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        if error is None and partition is not None and offset is not None:
+            self._meta_offsets[partition] = offset
 
 
-def _meaning(error: KafkaException) -> Exception:
-    found: KafkaError = error.args[0]
-    log.warning(
-        "transaction_call_failed", error=found.name(), fatal=found.fatal(), abortable=found.txn_requires_abort(),
-        retriable=found.retriable(),
-    )  # fmt: skip
-    if found.fatal():
-        return Fenced(f"the producer was fenced or is beyond repair: {found.str()}")
-    if found.txn_requires_abort() or found.code() in THROWN_OUT:
-        return Aborted(found.str())
-    if found.retriable() or found.code() in TIMED_OUT:
-        return OutcomeUnknown(found.str())
-    return Aborted(found.str())
+def _meaning(exception: KafkaException, otherwise: type[Exception] | None) -> Exception:
+    """What the engine must do about it. `otherwise` is for errors without a flag; None: they are bugs of ours."""
+    error = error_of(exception)
+    text = describe(error)
+    if error.fatal() or error.code() in FENCED:
+        return Fenced(text)
+    if error.txn_requires_abort() or error.code() in THROWN_OUT:
+        return Aborted(text)
+    if error.retriable() or error.code() == KafkaError._TIMED_OUT:
+        return OutcomeUnknown(text)
+    return exception if otherwise is None else otherwise(text)
