@@ -54,7 +54,7 @@ class KafkaChangelogReader:
                 position = max(position, offset or 0)
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 raise StartRefused(
-                    f"{self._topic}, partition {message.partition()}: offset {position} is not there any more; the state "
+                    f"{self._topic}, partition {message.partition()}: offset {position} is gone; the state "
                     "topic must be compacted, never deleted from. Start again: what is left is read from its beginning."
                 )
             elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:

@@ -1,61 +1,59 @@
-"""The subscribed consumer and its poll thread, the only thread that ever touches it.
+"""The subscribed consumer and its poll thread, which alone touches it.
 
-confluent-kafka holds a lock per handle while a thread is inside `consume` and its callbacks: calls from other threads
-starve or deadlock. So commands (seek and resume, the group's metadata) are carried out here, between two polls. In the
-assign callback partitions are only added and paused; they are read once `start` names their offset.
+The event loop commands (`start`), asks (`group_metadata`) and reports (`done`); the poll thread carries that out
+between two polls. It hands batches to a queue on the loop, and holds the group's callbacks until the owner has let go
+of what is taken away. Polling never stops: when too much is under way, partitions are paused.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.config import Settings
-from stream.engine.interfaces import Batch, Fenced
-from stream.kafka.settings import consumer_config
+from stream.engine.interfaces import Batch
+from stream.errors import SegmenterError, StartRefused
+from stream.kafka.errors import create, describe, error_of
+from stream.kafka.settings import LIBRDKAFKA_LOG, consumer_config
 
 POLL_RECORDS = 2_000
 POLL_S = 0.02
-"""`consume` waits all of it unless it gets POLL_RECORDS."""
+"""`consume` waits all of it unless POLL_RECORDS come: bounds how long a command, a question or a record waits."""
+HIGH_RECORDS = 20_000
+HIGH_BYTES = 64 << 20
+"""Handed out and not done: more than this, and partitions are paused."""
+FULL_WAIT_S = 0.2
+"""Pausing throws away what librdkafka has fetched, so a short congestion is waited out."""
+OWNER_S = 60.0
+"""The owner must let go of partitions within it: several times the longest commit."""
+LEAVE_S = 10.0
 
-MOST_WAITING = 20_000
-"""Records handed out and not processed yet; beyond, partitions are paused while polling goes on."""
+log = structlog.get_logger(__name__)
 
-CALLBACK_S = 60.0
-"""A commit inside a revoke, with a broker that is slow to answer."""
 
-STOP_S = 10.0
-
-log = structlog.get_logger()
+class SourceFailed(SegmenterError):
+    """The consumer can't go on: fenced by another of the same instance name, no permission, or too slow to poll."""
 
 
 class Owner(Protocol):
-    """Who has the partitions; called on the event loop."""
+    """Who owns the partitions, on the event loop. `assigned` registers them before it returns; `revoked` and `lost`
+    return when nothing of the partitions is under way any more."""
 
     def assigned(self, partitions: list[int]) -> None: ...
     async def revoked(self, partitions: list[int], group_metadata: Any) -> None: ...
     async def lost(self, partitions: list[int]) -> None: ...
 
 
-@dataclass(slots=True)
-class _Reading:
-    """One assigned partition. Epoch 0: paused until `start`."""
-
-    epoch: int = 0
-    serial: int = 0
-
-
 class KafkaSource:
-    """Implements `engine.interfaces.Source`. Set `owner` before `start_polling`."""
-
-    owner: Owner
+    """Implements `engine.interfaces.Source`. Set `owner` before `start_polling`. `clock` is our wall time in ms;
+    `fatal` is called on the poll thread, which ends then."""
 
     def __init__(
         self,
@@ -64,185 +62,278 @@ class KafkaSource:
         clock: Callable[[], int],
         fatal: Callable[[BaseException], Any],
     ) -> None:
+        self.owner: Owner | None = None
+        self.paused = False
         self._settings = settings
         self._topic = settings.topics.input
         self._batches = batches
         self._clock = clock
         self._fatal = fatal
-        self._lock = threading.Lock()
-        self._starts: dict[int, tuple[int, int]] = {}  # partition -> (offset, epoch) asked for
-        self._asks: list[Future[Any]] = []  # who waits for the group's metadata
-        self._readings: dict[int, _Reading] = {}  # poll thread only
-        self._given = 0  # poll thread only
-        self._done = 0  # event loop only
-        self._halt = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._underway = _Underway()
+        self._epochs: dict[int, int] = {}  # of the partitions assigned; 0 until started
+        self._serials: dict[int, int] = {}
+        self._commands: dict[int, tuple[int, int]] = {}  # partition -> (offset, epoch)
+        self._commands_lock = threading.Lock()
+        self._questions: deque[asyncio.Future[Any]] = deque()
+        self._something = threading.Event()  # wakes a poll thread that waits for the loop
+        self._stopping = False
+        self._leave = False
 
-    # -- Source, on the event loop
-
-    def start(self, partition: int, offset: int, epoch: int) -> None:
-        with self._lock:
-            self._starts[partition] = (offset, epoch)
-
-    async def group_metadata(self) -> Any:
-        ask: Future[Any] = Future()
-        with self._lock:
-            self._asks.append(ask)
-        return await asyncio.wrap_future(ask)
-
-    def done(self, records: int) -> None:
-        self._done += records
-
-    # -- life
+    # -- on the event loop
 
     def start_polling(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Join the group. The owner hears of its partitions from now on."""
+        assert self.owner is not None
         self._loop = loop
+        self._consumer = create(Consumer, consumer_config(self._settings), logger=LIBRDKAFKA_LOG)
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
         self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
         self._thread.start()
 
-    @property
-    def polling(self) -> bool:
-        return self._thread is not None and self._thread.is_alive() and not self._halt.is_set()
+    def start(self, partition: int, offset: int, epoch: int) -> None:
+        with self._commands_lock:
+            self._commands[partition] = (offset, epoch)
+        self._something.set()
 
-    def stop(self) -> None:
-        """Blocks until the consumer is closed. A static member does not leave its group by that."""
-        self._halt.set()
-        if self._thread is not None:
-            self._thread.join(STOP_S)
+    async def group_metadata(self) -> Any:
+        """The group's metadata now. None when the source is not running: then nothing is owned either."""
+        thread = getattr(self, "_thread", None)
+        if thread is None or not thread.is_alive():
+            return None
+        question: asyncio.Future[Any] = self._loop.create_future()
+        self._questions.append(question)
+        self._something.set()
+        return await question
 
-    # -- the poll thread
+    def done(self, records: int) -> None:
+        self._underway.done(records)
+        self._something.set()
+
+    # -- from any thread but the event loop's
+
+    def stop(self, leave: bool = False) -> None:
+        """Give the partitions back (the owner's `revoked` is called) and end the thread. A static member stays in the
+        group for its session time-out, so that a restart moves nothing; `leave` says it will not come back."""
+        thread = getattr(self, "_thread", None)
+        if thread is None:
+            return
+        self._leave = leave
+        self._stopping = True
+        self._something.set()
+        thread.join()
+
+    # -- on the poll thread
 
     def _run(self) -> None:
         try:
-            consumer = Consumer(consumer_config(self._settings))
-            consumer.subscribe(
-                [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
-            paused = False
-            while not self._halt.is_set():
-                self._carry_out(consumer, paused)
-                self._hand_out_metadata(consumer)
-                full = self._given - self._done > MOST_WAITING
-                if full != paused:
-                    paused = full
-                    self._hold(consumer, full)
-                self._deliver(consumer.consume(POLL_RECORDS, POLL_S))
-            consumer.close()
+            while not self._stopping:
+                self._carry_out_commands()
+                self._answer_questions()
+                self._mind_pressure()
+                messages = self._consumer.consume(POLL_RECORDS, POLL_S)
+                if messages:
+                    self._hand_out(messages)
+            if self._leave:
+                self._leave_group()
+            self._consumer.close()
         except BaseException as error:
             self._fatal(error)
+        finally:
+            self._answer_questions(ended=True)
 
-    def _carry_out(self, consumer: Consumer, paused: bool) -> None:
-        with self._lock:
-            starts, self._starts = self._starts, {}
-        for partition, (offset, epoch) in starts.items():
-            reading = self._readings.get(partition)
-            if reading is None:
+    def _carry_out_commands(self) -> None:
+        with self._commands_lock:
+            commands, self._commands = self._commands, {}
+        for partition, (offset, epoch) in commands.items():
+            if partition not in self._epochs:
                 continue  # taken away meanwhile
+            place = TopicPartition(self._topic, partition, offset)
             try:
-                consumer.seek(TopicPartition(self._topic, partition, offset))
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError._STATE:
+                self._consumer.seek(place)
+            except KafkaException as exception:
+                if error_of(exception).code() != KafkaError._STATE:
                     raise
-                # Its fetcher is not up yet: again after the next poll, unless something newer was asked.
-                with self._lock:
-                    self._starts.setdefault(partition, (offset, epoch))
+                # Its fetcher is still being set up: again after the next poll, unless a newer command came.
+                with self._commands_lock:
+                    self._commands.setdefault(partition, (offset, epoch))
                 continue
-            reading.epoch, reading.serial = epoch, 0
-            if not paused:
-                consumer.resume([TopicPartition(self._topic, partition)])
+            self._epochs[partition] = epoch
+            self._serials[partition] = 0
+            if not self.paused:
+                self._consumer.resume([place])
 
-    def _hand_out_metadata(self, consumer: Consumer) -> None:
-        with self._lock:
-            asks, self._asks = self._asks, []
-        for ask in asks:
-            if ask.set_running_or_notify_cancel():
-                ask.set_result(consumer.consumer_group_metadata())
+    def _answer_questions(self, ended: bool = False) -> None:
+        while self._questions:
+            question = self._questions.popleft()
+            metadata = None if ended else self._consumer.consumer_group_metadata()
+            self._loop.call_soon_threadsafe(_answer, question, metadata)
 
-    def _hold(self, consumer: Consumer, full: bool) -> None:
-        running = [TopicPartition(self._topic, number) for number, reading in self._readings.items() if reading.epoch]
-        if running:
-            (consumer.pause if full else consumer.resume)(running)
-
-    def _deliver(self, messages: list[Message]) -> None:
-        if not messages:
+    def _mind_pressure(self) -> None:
+        give_up = time.monotonic() + FULL_WAIT_S
+        while self._underway.full() and not self.paused and not self._stopping and time.monotonic() < give_up:
+            self._something.wait(POLL_S)
+            self._something.clear()
+            self._answer_questions()
+        full = self._underway.full()
+        if full == self.paused:
             return
+        self.paused = full
+        running = [TopicPartition(self._topic, partition) for partition, epoch in self._epochs.items() if epoch]
+        if running:
+            (self._consumer.pause if full else self._consumer.resume)(running)
+        log.debug("source_paused" if full else "source_resumed", records=self._underway.records)
+
+    def _hand_out(self, messages: list[Message]) -> None:
         read_ms = self._clock()
-        records: dict[int, list[Message]] = {}
-        ends: dict[int, int] = {}
+        open_batches: dict[int, Batch] = {}
+        batches: list[Batch] = []
         for message in messages:
             error = message.error()
-            if error is None:
-                records.setdefault(message.partition(), []).append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ends[message.partition()] = message.offset()
-            else:
-                self._on_error(error)
-        batches = []
-        for partition in records.keys() | ends.keys():
-            reading = self._readings.get(partition)
-            if reading is None or not reading.epoch:
+            partition = message.partition()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                self._judge(error, partition)
                 continue
-            found = records.get(partition, [])
-            end = ends.get(partition)
-            if found and end is not None and end <= found[-1].offset():
-                end = None  # the end came first, then more
-            batches.append(Batch(partition, reading.epoch, read_ms, found, end, reading.serial))
-            reading.serial += 1
-            self._given += len(found)
-        self._on_loop(self._put, batches)
+            assert partition is not None
+            epoch = self._epochs.get(partition, 0)
+            if not epoch:
+                continue  # not started yet, or no longer ours
+            batch = open_batches.get(partition)
+            if batch is None or (batch.eof_offset is not None and error is None):
+                serial = self._serials[partition]
+                self._serials[partition] = serial + 1
+                batch = open_batches[partition] = Batch(partition, epoch, read_ms, [], serial=serial)
+                batches.append(batch)
+            if error is None:
+                batch.records.append(message)
+            else:
+                batch.eof_offset = message.offset()
+        for batch in batches:
+            self._underway.handed_out(len(batch.records), sum(map(len, batch.records)))
+        if batches:
+            self._loop.call_soon_threadsafe(self._deliver, batches)
 
-    def _put(self, batches: list[Batch]) -> None:
+    def _deliver(self, batches: list[Batch]) -> None:
         for batch in batches:
             self._batches.put_nowait(batch)
 
-    def _on_error(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.FENCED_INSTANCE_ID):
-            raise Fenced(
-                f"the input can't be read on: {error.str()}. An offset out of range means that retention overtook this "
-                "worker; a fenced instance that another worker has the same `instance` name."
+    def _judge(self, error: KafkaError, partition: int | None) -> None:
+        """Raise when the consumer can't go on; else librdkafka tries again by itself."""
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise StartRefused(
+                f"{self._topic}, partition {partition}: the next event to read is not there ({error.str()}): retention "
+                "has deleted it, or the topic was made anew. Lengthen the retention; to go on without those events "
+                "begin anew under another `name`."
             )
-        log.warning("consumer_error", error=error.name(), detail=error.str())
+        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+            raise SourceFailed(
+                f"another worker runs as instance {self._settings.instance!r} of {self._settings.name!r}; give every "
+                "worker its own `instance`"
+            )
+        if error.fatal() or error.code() in _ENDING:
+            raise SourceFailed(f"{self._topic}: the consumer failed: {describe(error)}")
+        log.warning("consumer_error", error=error.name(), partition=partition)
 
-    def _on_loop(self, call: Callable[..., object], *arguments: Any) -> None:
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(call, *arguments)
-
-    # -- callbacks, inside consume()
+    # -- the group's callbacks, inside `consume` or `close`
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        # Nothing here may wait: committed() is blocked by a frozen owner's open transaction, so restore is elsewhere.
         partitions = [place.partition for place in places]
-        if places:
-            at = [TopicPartition(self._topic, partition, 0) for partition in partitions]
-            consumer.incremental_assign(at)
-            consumer.pause(at)
-            for partition in partitions:
-                self._readings[partition] = _Reading()
-        else:
-            consumer.incremental_assign([])
-        self._on_loop(self.owner.assigned, partitions)
+        mine = [TopicPartition(self._topic, partition, OFFSET_END) for partition in partitions]
+        consumer.incremental_assign(mine)
+        if mine:
+            consumer.pause(mine)
+        for partition in partitions:
+            self._epochs[partition] = 0
+        log.info("assigned", partitions=partitions)
+        assert self.owner is not None
+        self._loop.call_soon_threadsafe(self._on_loop, self.owner.assigned, partitions)
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        assert self.owner is not None
         partitions = [place.partition for place in places]
-        if not self._halt.is_set():
-            self._wait_for(self.owner.revoked(partitions, consumer.consumer_group_metadata()))
-        self._let_go(consumer, partitions)
+        log.info("revoked", partitions=partitions)
+        self._let_go(consumer, partitions, self.owner.revoked(partitions, consumer.consumer_group_metadata()))
 
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        assert self.owner is not None
         partitions = [place.partition for place in places]
-        log.warning("partitions_lost", partitions=partitions)
-        if not self._halt.is_set():
-            self._wait_for(self.owner.lost(partitions))
-        self._let_go(consumer, partitions)
+        log.warning("lost", partitions=partitions)
+        self._let_go(consumer, partitions, self.owner.lost(partitions))
 
-    def _let_go(self, consumer: Consumer, partitions: list[int]) -> None:
+    def _let_go(self, consumer: Consumer, partitions: list[int], owner: Coroutine[Any, Any, None]) -> None:
+        """Wait for the owner, then unassign. Questions are answered meanwhile: the owner may hold a commit that
+        asked."""
+        released = asyncio.run_coroutine_threadsafe(owner, self._loop)
+        released.add_done_callback(lambda _: self._something.set())
+        give_up = time.monotonic() + OWNER_S
+        while not released.done():
+            if time.monotonic() > give_up:
+                raise SourceFailed(f"partitions {partitions} were not let go within {OWNER_S:.0f} s")
+            self._answer_questions()
+            self._something.wait(POLL_S)
+            self._something.clear()
+        released.result()
         for partition in partitions:
-            self._readings.pop(partition, None)
+            self._epochs.pop(partition, None)
+            self._serials.pop(partition, None)
+            with self._commands_lock:
+                self._commands.pop(partition, None)
         consumer.incremental_unassign([TopicPartition(self._topic, partition) for partition in partitions])
 
-    def _wait_for(self, work: Any) -> None:
-        assert self._loop is not None
+    def _on_loop(self, call: Callable[[list[int]], None], partitions: list[int]) -> None:
         try:
-            asyncio.run_coroutine_threadsafe(work, self._loop).result(CALLBACK_S)
-        except TimeoutError as error:
-            raise Fenced(f"a rebalance waited {CALLBACK_S:.0f} s for a commit") from error
+            call(partitions)
+        except BaseException as error:
+            self._fatal(error)
+
+    def _leave_group(self) -> None:
+        """`close` alone leaves a static member in the group; unsubscribing does not."""
+        self._consumer.unsubscribe()
+        give_up = time.monotonic() + LEAVE_S
+        while self._epochs and time.monotonic() < give_up:
+            self._consumer.consume(POLL_RECORDS, POLL_S)
+            self._answer_questions()
+
+
+_ENDING = frozenset({
+    KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED, KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION,
+})  # fmt: skip
+
+
+class _Underway:
+    """What was handed out and is not done yet. The loop reports records; bytes are counted with the batch they came
+    in."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._batches: deque[tuple[int, int]] = deque()  # (records, bytes), oldest first
+        self._surplus = 0  # records done of the oldest batch
+        self.records = 0
+        self.bytes = 0
+
+    def handed_out(self, records: int, size_bytes: int) -> None:
+        if records:
+            with self._lock:
+                self._batches.append((records, size_bytes))
+                self.records += records
+                self.bytes += size_bytes
+
+    def done(self, records: int) -> None:
+        with self._lock:
+            self.records -= records
+            self._surplus += records
+            while self._batches and self._surplus >= self._batches[0][0]:
+                done, size_bytes = self._batches.popleft()
+                self._surplus -= done
+                self.bytes -= size_bytes
+
+    def full(self) -> bool:
+        return self.records > HIGH_RECORDS or self.bytes > HIGH_BYTES
+
+
+def _answer(question: asyncio.Future[Any], metadata: Any) -> None:
+    if not question.done():
+        question.set_result(metadata)

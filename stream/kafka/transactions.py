@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from stream.codec.journal import META_KEY
 from stream.config import Settings
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown, Produce
-from stream.engine.local import META_KEY
 from stream.kafka.errors import create, describe, error_of
 from stream.kafka.settings import LIBRDKAFKA_LOG, producer_config
 from stream.kafka.topics import input_limit_bytes
