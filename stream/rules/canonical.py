@@ -24,7 +24,9 @@ from stream.rules.tree import (
 )
 from stream.rules.walk import descendants
 
-_UNSAID = frozenset({"place", "text", "type", "description", "action", "cases", "source"})
+_UNSAID = frozenset({"place", "text", "description", "action"})
+_UNSAID_OF_NODE = _UNSAID | {"type"}  # follows from the rest
+_UNSAID_OF_FILE = _UNSAID | {"cases", "source"}
 
 
 def canonical(value: Any) -> str:
@@ -42,7 +44,11 @@ def canonical(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{','.join(f'{key!r}:{canonical(value[key])}' for key in sorted(value))}}}"
     if hasattr(value, "__dataclass_fields__"):
-        unsaid = _UNSAID - {"type"} if not isinstance(value, Node) else _UNSAID
+        unsaid = _UNSAID
+        if isinstance(value, Node):
+            unsaid = _UNSAID_OF_NODE
+        elif isinstance(value, Definitions):
+            unsaid = _UNSAID_OF_FILE
         said = (canonical(getattr(value, each.name)) for each in fields(value) if each.name not in unsaid)
         return f"{type(value).__name__}({','.join(said)})"
     return repr(value)

@@ -19,7 +19,7 @@ from stream.core.events import FOREVER_MS, Event
 from stream.core.program import Answers, Cells, Decider, Definition
 from stream.core.windows import CAP
 from stream.errors import Place
-from stream.rules.canonical import by_name, conditions_of, definitions_hash, part_hash
+from stream.rules.canonical import by_name, canonical, conditions_of, definitions_hash, part_hash
 from stream.rules.conversions import converter, day_of, shown
 from stream.rules.explain import Explainer, atoms_of, is_private
 from stream.rules.generate_conditions import CustomerExpressions
@@ -153,11 +153,11 @@ class CompiledProgram:
 
     @cached_property
     def _conditions(self) -> list[tuple[str, Node]]:
-        found: dict[Place, tuple[str, Node]] = {}
+        found: dict[tuple[Place, str], tuple[str, Node]] = {}
         for definition in self._known:
             for condition in conditions_of(definition):
                 for atom in atoms_of(condition):
-                    found.setdefault(atom.place, (definition.name, atom))
+                    found.setdefault((atom.place, canonical(atom)), (definition.name, atom))
         return list(found.values())
 
     @property

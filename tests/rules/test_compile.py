@@ -176,6 +176,19 @@ def test_a_top_level_key_replaces_and_an_absent_one_leaves_as_it_was() -> None:
     assert holds("traits.plan.tier == null", plan, call("identify", START + 1, {"plan": {"seats": 2}}))
 
 
+def test_a_trait_and_a_group_trait_of_one_name_are_two_things() -> None:
+    head = "definitions: 1\nname: tests\ntraits:\n  since: date\ngroup:\n  since: date\n"
+    customer = Customer(segment_of("traits.since > ago(1d) and not (group.since > ago(1d))", head))
+    customer.sees(call("identify", START, {"since": "2025-01-01"}), call("group", START, {"since": "2024-01-01"}))
+    assert customer.answer(START) == 1
+
+
+def test_both_sides_of_a_chained_comparison_are_conditions() -> None:
+    program = segment_of("1 <= count(purchase) < 3")
+    assert len(program.conditions) == 2
+    assert Customer(program).sees(*(event(START) for _ in range(3))).answer(START) == 0
+
+
 def test_a_late_identify_does_not_replace_what_came_after_it() -> None:
     newer, older = call("identify", START, {"country": "DE"}), call("identify", START - 1, {"country": "FR"}, 1)
     same_instant = call("identify", START, {"country": "US"}, 2)
