@@ -41,6 +41,8 @@ MOST_DECIDERS = 20
 """Reasons given for one change: more is not read, and a change stays under 8 KiB."""
 
 Look = Callable[[Cells, int], tuple[bool, Any]]
+Found = list[tuple["Atom", bool, Any]]
+Weigh = Callable[[Cells, int], tuple[bool, Found]]
 Compile = Callable[[list[Node], Callable[[CustomerExpressions], str]], Callable[[Cells, int], Any]]
 
 
@@ -76,16 +78,26 @@ def left_side(node: Node) -> Node:
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """One condition: `look(cells, now)` gives (holds, value as it is shown)."""
+    """One condition: `look(cells, now)` gives (holds, the value looked at, of type `type`).
+
+    `keep`: so many instants are kept for a count, so from there on its value reads "or more".
+    """
 
     node: Node
     look: Look
+    type: Type
     private: bool
+    keep: int | None
 
     def decider(self, holds: bool, value: Any) -> Decider:
         place = self.node.place
-        shown_value = None if self.private else value
-        return Decider(self.node.text, holds, shown_value, place.file, place.line, self.private)
+        if self.private:
+            value = None
+        elif self.keep is not None and value >= self.keep:
+            value = f"{value} or more"
+        else:
+            value = shown(list(value) if value.__class__ is list else value, self.type)
+        return Decider(self.node.text, bool(holds), value, place.file, place.line, self.private)
 
 
 class Explainer:
@@ -95,62 +107,77 @@ class Explainer:
         self._needs = needs
         self._compile = compile_function
         self._atoms: dict[int, Atom] = {}
+        self._weighs: dict[tuple[str, int], list[Weigh]] = {}
 
     def because(
         self, definition: DimensionDefinition | SegmentDefinition, answer: int, cells: Cells, now_ms: int
     ) -> list[Decider]:
         """The deciding conditions of an answer that the definition has at `now_ms`."""
-        conditions = conditions_of(definition)
-        if isinstance(definition, SegmentDefinition):
-            order = conditions
-        else:
-            order = [*conditions[answer : answer + 1], *conditions[:answer]]
+        key = definition.name, answer
+        if key not in self._weighs:
+            self._weighs[key] = [self._weigh(each) for each in _in_order(definition, answer)]
         found: dict[tuple[str, int, str], Decider] = {}
-        for condition in order:
-            for decider in self._deciding(condition, cells, now_ms)[1]:
-                found.setdefault((decider.file, decider.line, decider.expression), decider)
-        return list(found.values())[:MOST_DECIDERS]
+        for weigh in self._weighs[key]:
+            for atom, holds, value in weigh(cells, now_ms)[1]:
+                place = atom.node.place
+                said = place.file, place.line, atom.node.text
+                if said not in found:
+                    found[said] = atom.decider(holds, value)
+                    if len(found) == MOST_DECIDERS:
+                        return list(found.values())
+        return list(found.values())
 
     def holds(self, node: Node, cells: Cells, now_ms: int) -> bool:
         """The truth of one condition."""
-        return self._atom(node).look(cells, now_ms)[0]
+        return bool(self._atom(node).look(cells, now_ms)[0])
 
-    def _deciding(self, node: Node, cells: Cells, now_ms: int) -> tuple[bool, list[Decider]]:
+    def _weigh(self, node: Node) -> Weigh:
+        """A function that tells whether a condition holds, and what decided it."""
         node = bare(node)
         if isinstance(node, Not):
-            holds, deciders = self._deciding(node.part, cells, now_ms)
-            return not holds, deciders
+            inner = self._weigh(node.part)
+
+            def opposite(cells: Cells, now_ms: int) -> tuple[bool, Found]:
+                holds, found = inner(cells, now_ms)
+                return not holds, found
+
+            return opposite
         if isinstance(node, And | Or):
-            parts = [self._deciding(part, cells, now_ms) for part in node.parts]
-            truths = [holds for holds, _ in parts]
-            whole = all(truths) if isinstance(node, And) else any(truths)
-            return whole, [decider for holds, deciders in parts if holds == whole for decider in deciders]
+            parts = [self._weigh(part) for part in node.parts]
+            decisive = isinstance(node, Or)  # one such part decides alone
+
+            def several(cells: Cells, now_ms: int) -> tuple[bool, Found]:
+                whole = not decisive
+                found: Found = []
+                for part in parts:
+                    holds, deciding = part(cells, now_ms)
+                    if holds is not whole and whole is not decisive:
+                        whole, found = decisive, []
+                    if holds is whole:
+                        found += deciding
+                return whole, found
+
+            return several
         atom = self._atom(node)
-        holds, value = atom.look(cells, now_ms)
-        return holds, [atom.decider(holds, value)]
+        look = atom.look
+
+        def single(cells: Cells, now_ms: int) -> tuple[bool, Found]:
+            holds, value = look(cells, now_ms)
+            return bool(holds), [(atom, holds, value)]
+
+        return single
 
     def _atom(self, node: Node) -> Atom:
         if id(node) not in self._atoms:
-            self._atoms[id(node)] = Atom(node, self._look(node), is_private(node))
+            self._atoms[id(node)] = self._new_atom(node)
         return self._atoms[id(node)]
 
-    def _look(self, node: Node) -> Look:
-        side = left_side(node)
+    def _new_atom(self, node: Node) -> Atom:
         if isinstance(node, Silent):
-            return self._silent(node)
-        run = self._compile([node], lambda to: f"{to.condition(node)}, {to.value(side)}")
-        keep = self._kept(node)
-        kind = Type.BOOLEAN if side is node else side.type
-
-        def look(cells: Cells, now_ms: int) -> tuple[bool, Any]:
-            holds, value = run(cells, now_ms)
-            if keep is not None and value >= keep:
-                return bool(holds), f"{value} or more"
-            if value.__class__ is list:
-                value = list(value)
-            return bool(holds), shown(value, kind)
-
-        return look
+            return Atom(node, self._silent(node), Type.INSTANT, False, None)
+        side = left_side(node)
+        look = self._compile([node], lambda to: f"{to.condition(node)}, {to.value(side)}")
+        return Atom(node, look, Type.BOOLEAN if side is node else side.type, is_private(node), self._kept(node))
 
     def _kept(self, node: Node) -> int | None:
         """How many instants are kept for a count, when it can't be told how many more there are."""
@@ -168,10 +195,12 @@ class Explainer:
             window_ms=None, before_ms=0,
         )  # fmt: skip
         seen = FirstSeen(place=place, type=Type.INSTANT, text=text)
-        run = self._compile([node], lambda to: f"{to.condition(node)}, max({to.value(last)}, {to.value(seen)})")
+        return self._compile([node], lambda to: f"{to.condition(node)}, max({to.value(last)}, {to.value(seen)})")
 
-        def look(cells: Cells, now_ms: int) -> tuple[bool, Any]:
-            holds, since = run(cells, now_ms)
-            return bool(holds), shown(since, Type.INSTANT)
 
-        return look
+def _in_order(definition: DimensionDefinition | SegmentDefinition, answer: int) -> list[Node]:
+    """A stage's own condition first, then those of the stages before it."""
+    conditions = conditions_of(definition)
+    if isinstance(definition, SegmentDefinition):
+        return conditions
+    return [*conditions[answer : answer + 1], *conditions[:answer]]
