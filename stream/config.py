@@ -146,7 +146,7 @@ class Topics:
             prefix=prefix,
             changes=f"{prefix}segment-changes",
             memberships=f"{prefix}segment-memberships",
-            rejected=f"{prefix}{input_topic}-rejected",
+            rejected=f"{prefix}customer-events-rejected",
             state=f"{prefix}segmenter-state",
             journal=f"{prefix}segmenter-journal",
         )

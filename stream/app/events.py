@@ -74,6 +74,5 @@ class Feed(Service):  # type: ignore[misc]
         await self._watch()
 
     async def on_stop(self) -> None:
-        if self.source.polling:
-            await self.engine.stop()
+        await self.engine.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.source.stop)

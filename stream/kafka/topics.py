@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import stamina
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
@@ -94,7 +95,7 @@ def create_topics(
     if there is None:
         spec = TopicSpec(name, "input", {"cleanup.policy": "delete", "retention.ms": "-1"})
         made += _create(admin, [spec], partitions, replication)
-        there = Found(partitions, {})
+        there = _await(admin, name, settings)
     specs = plan(settings, definitions_topics, _limit(there))
     found = _describe(admin, [spec.name for spec in specs], settings)
     missing = [spec for spec in specs if found[spec.name] is None]
@@ -206,6 +207,18 @@ def _create(admin: AdminClient, specs: Sequence[TopicSpec], partitions: int, rep
             if error_of(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise _told(exception, f"{name}: could not be made") from exception
     return made
+
+
+def _await(admin: AdminClient, name: str, settings: Settings) -> Found:
+    """A topic made a moment ago: not every broker knows it at once."""
+    found = None
+    for attempt in stamina.retry_context(on=LookupError, attempts=None, timeout=CALL_S, wait_max=0.5):
+        with attempt:
+            found = _describe(admin, [name], settings)[name]
+            if found is None:
+                raise LookupError(name)
+    assert found is not None
+    return found
 
 
 def _told(exception: KafkaException, what: str) -> Exception:

@@ -49,10 +49,12 @@ class KafkaTransactions:
         self._topics = settings.topics
         self._config: dict[str, Any] | None = None
         self._producer: Producer | None = None
+        self._begun_ms = 0
         self._times: tuple[int, int] | None = None
         self._meta_offsets: dict[int, int] = {}
 
     def begin(self) -> None:
+        self._begun_ms = self._clock()
         self._call(self._open().begin_transaction)
 
     def produce(self, records: Iterable[Produce]) -> None:
@@ -150,7 +152,9 @@ class KafkaTransactions:
             return
         kind, append_ms = message.timestamp()
         if kind == TIMESTAMP_LOG_APPEND_TIME:
-            self._times = (append_ms, self._clock())
+            # It was appended between `begin` and now. A stall in between is no difference of clocks, so ours is taken
+            # as near to the broker's as it can have been.
+            self._times = (append_ms, min(max(append_ms, self._begun_ms), self._clock()))
 
     def _on_state(self, error: KafkaError | None, message: Message) -> None:
         partition, offset = message.partition(), message.offset()
