@@ -229,6 +229,36 @@ def definition_files(draw: st.DrawFn, computed_durations: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+PURCHASES = st.one_of(
+    _filled("count(purchase{window}) {test}", window=MAYBE_WINDOW, test=COUNT_TEST),
+    _filled("count(purchase{window}) {test}", window=WINDOW, test=COUNT_TEST),
+    _filled("{word}(purchase.category{window}) {test}", word=st.just("distinct"), window=MAYBE_WINDOW, test=COUNT_TEST),
+    _filled("active_days(purchase{window}) {test}", window=WINDOW, test=COUNT_TEST),
+    _filled("sum(purchase.amount{window}) {op} {k}", window=MAYBE_WINDOW, op=ANY_OP, k=AMOUNT),
+    _filled(
+        "{word}(purchase.amount{window}) {op} {k}",
+        word=st.sampled_from(["sum", "avg", "min", "max"]),
+        window=MAYBE_WINDOW,
+        op=ANY_OP,
+        k=AMOUNT,
+    ),
+    _filled("{word}(purchase) {op} ago({d})", word=st.sampled_from(["first", "last"]), op=ORDER, d=DURATIONS),
+    _filled("silent(purchase, {d})", d=DURATIONS),
+    _filled("count(purchase{a}) {op} count(purchase{b})", a=WINDOW, op=ORDER, b=WINDOW),
+)
+
+
+@st.composite
+def purchase_files(draw: st.DrawFn) -> str:
+    """A few plain conditions on one kind of event: every window and every bound is met often."""
+    lines = [HEAD.format(settings="zone: UTC"), "dimensions:", "  stage_of:", "    stages:"]
+    lines += [f"      - {stage}: {draw(PURCHASES)}" for stage in "ab"[: draw(st.integers(1, 2))]]
+    lines += ["      - z: otherwise", "segments:"]
+    for number in range(draw(st.integers(1, 3))):
+        lines += [f"  segment-{number}:", f"    when: {draw(PURCHASES)}"]
+    return "\n".join(lines) + "\n"
+
+
 MISSING = object()
 ADVANCES = [0, 0, 1, HOUR_MS, HOUR_MS, DAY_MS, DAY_MS, 7 * DAY_MS, 30 * DAY_MS, DAY_MS - HOUR_MS, HOUR_MS - 1]
 LATENESS = [0, 0, 0, 0, 1, HOUR_MS, DAY_MS, DAY_MS, 7 * DAY_MS, 7 * DAY_MS - 1, 30 * DAY_MS, -DAY_MS]  # -: clamped
@@ -302,6 +332,32 @@ def logs(draw: st.DrawFn, customers: int = 3, most: int = 14) -> Log:
         )
         log.append(event)
         written.append(event)
+    return log
+
+
+DENSE_ADVANCES = [0, 1, HOUR_MS, DAY_MS, DAY_MS, 2 * DAY_MS, 7 * DAY_MS - 1, 7 * DAY_MS]
+DENSE_LATENESS = [0, 0, 0, HOUR_MS, DAY_MS, 2 * DAY_MS, 7 * DAY_MS, 8 * DAY_MS]
+DENSE_PROPERTIES = {"amount": [5, 10, 7.5, 17.5, 0, 27, -5], "category": ["shoes", "bags", "Shirts", 5, "5"]}
+
+
+@st.composite
+def purchase_logs(draw: st.DrawFn, fewest: int = 3, most: int = 16) -> Log:
+    """The purchases of one customer, close together, many late, some written twice, with steps of the clock."""
+    log: Log = []
+    now_ms = START_MS
+    for offset in range(draw(st.integers(fewest, most))):
+        now_ms += draw(st.sampled_from(DENSE_ADVANCES))
+        shape = draw(st.sampled_from(["new", "new", "new", "new", "again", "step"]))
+        events = [item for item in log if isinstance(item, Event)]
+        if shape == "step":
+            log.append(Step(now_ms))
+        elif shape == "again" and events:
+            log.append(_repeated(draw(st.sampled_from(events)), offset))
+        else:
+            time_ms = now_ms - draw(st.sampled_from(DENSE_LATENESS))
+            properties = draw(_choices(DENSE_PROPERTIES))
+            message_id = draw(st.sampled_from([f"message-{offset}", None]))
+            log.append(Event("customer-0", "track", "Order Completed", time_ms, offset, message_id, properties, {}))
     return log
 
 

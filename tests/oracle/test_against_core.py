@@ -23,7 +23,7 @@ from stream.rules.compile import compile_program
 from stream.rules.load import parse_definitions
 from stream.rules.tree import Definitions
 from tests.oracle.evaluate import Judgement, in_order
-from tests.oracle.generate import DAY_MS, HOUR_MS, definition_files, end_of, logs
+from tests.oracle.generate import DAY_MS, HOUR_MS, definition_files, end_of, logs, purchase_files, purchase_logs
 from tests.oracle.history import Log, Oracle, Step, replay
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
@@ -137,6 +137,17 @@ def test_the_compiled_core_tells_what_the_oracle_tells(text: str, log: Log) -> N
     told = by_customer(Outside(program).run(log, end_of(log)))
 
     assert told == by_customer(replay(definitions, log, end_of(log)))
+
+
+@examples(25, 5_000)
+@given(purchase_files(), purchase_logs())
+def test_every_window_and_bound_turns_when_the_oracle_says(text: str, log: Log) -> None:
+    note(text)
+    definitions, program = compiled(text)
+
+    told = Outside(program).run(log, end_of(log))
+
+    assert told == replay(definitions, log, end_of(log))
 
 
 @examples(5, 1_000)
