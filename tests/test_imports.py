@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "rules": {"core", "errors"},
     "codec": {"core", "errors"},
     "engine": {"codec", "rules", "core", "errors"},
-    "kafka": {"engine", "codec", "rules", "core", "errors"},
+    "kafka": {"engine", "codec", "rules", "core", "errors", "config"},
     "store": {"engine", "codec", "rules", "core", "errors"},
     "metrics": {"metric_families", "engine", "core", "errors"},
     "metric_families": set(),

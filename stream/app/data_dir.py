@@ -23,6 +23,6 @@ class DataDir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StartRefused(
-                f"data_dir {path}: another worker is using it. Each worker needs a directory (and an `instance`) of its "
-                "own."
+                f"data_dir {path}: another worker is using it. Each worker needs a directory and an "
+                "`instance` of its own."
             ) from None

@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,10 +105,8 @@ class Demo:
             program = compile_program(load_definitions([settings.definitions]))
             create_topics(settings, list(program.extra_topics), PARTITIONS, 1)
             stack.callback(self._stop_worker)
-            try:
+            with suppress(KeyboardInterrupt):
                 self._play(settings, folder)
-            except KeyboardInterrupt:
-                pass
         self._sum_up()
 
     # -- the play
@@ -251,8 +249,8 @@ class Demo:
         entered = ", ".join(f"{count} into {name}" for name, count in sorted(self.view.entered.items()))
         self._say(f"{self.view.events:,} events, {self.view.changes:,} changes; {entered or 'no segment entered'}.")
         self._say(
-            f"{len(self.checked.last):,} customers: {self.checked.gaps} gaps in their sequences, {self.checked.doubles} "
-            f"changes twice, {self.kills} times the worker was killed."
+            f"{len(self.checked.last):,} customers: {self.checked.gaps} gaps in their sequences, "
+            f"{self.checked.doubles} changes twice; the worker ended {self.kills} times."
         )
 
 

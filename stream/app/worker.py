@@ -12,7 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import faust
 import structlog
@@ -138,8 +138,8 @@ def build(
         transactions.renew,
         lambda: status.watch_loop(metrics.loop_lagged),
     )
-    app.service(feed)
-    add_routes(app.web.web_app, status)
+    app.service(cast(Any, feed))  # typed for classes, takes instances too
+    add_routes(cast(Any, app.web).web_app, status)
     return Built(app, engine, metrics)
 
 

@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -239,10 +240,8 @@ class Engine:
     async def _commit_loop(self) -> None:
         while not self._closed:
             interval = max(self.settings.commit_interval_s, COMMIT_STRETCH * self._last_commit_s)
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._commit_now.wait(), min(interval, LONGEST_INTERVAL_S))
-            except TimeoutError:
-                pass
             self._commit_now.clear()
             await self.commit()
 

@@ -112,7 +112,7 @@ class Batch:
 
 
 class Source(Protocol):
-    """The subscribed consumer, commanded from the event loop; its poll thread carries the commands out between polls."""
+    """The subscribed consumer, commanded from the event loop; its poll thread acts between two polls."""
 
     def start(self, partition: int, offset: int, epoch: int) -> None:
         """Seek there, stamp what follows with `epoch`, resume."""

@@ -150,8 +150,8 @@ class Restorer:
             if meta is None:
                 if committed.offset is not None:
                     raise StartRefused(
-                        f"partition {partition}: the group has committed offset {committed.offset}, but the state topic "
-                        "holds nothing for it. The state topic was emptied or deleted, or another pipeline used this "
+                        f"partition {partition}: the group has committed offset {committed.offset}, but the "
+                        "state topic holds nothing for it. The state topic was emptied or deleted, or another pipeline used this "
                         "group. Restore the topic, or begin anew under another `name` (all customers are then new)."
                     )
                 meta = self._begin(partition)
@@ -250,8 +250,8 @@ class Restorer:
         if low > meta.next_offset:
             raise StartRefused(
                 f"partition {partition}: the next event to read is {meta.next_offset}, but the input begins at {low}: "
-                f"retention has deleted {low - meta.next_offset} unread events. Lengthen the input's retention; to go on "
-                "without them begin anew under another `name`."
+                f"retention has deleted {low - meta.next_offset} unread events. Lengthen the input's retention; to "
+                "go on without them begin anew under another `name`."
             )
 
     def _set_aside(self, partition: int, reason: str) -> None:
@@ -262,7 +262,7 @@ class Restorer:
 def _disagreement(partition: int, meta: Meta, committed: Committed) -> str:
     found = "no offset" if committed.offset is None else f"offset {committed.offset}, commit {committed.commit_number}"
     return (
-        f"partition {partition}: the state topic says offset {meta.next_offset}, commit {meta.commit_number}, the group "
-        f"has committed {found}. Going on would lose or repeat events. If the group's offsets were reset or have "
+        f"partition {partition}: the state topic says offset {meta.next_offset}, commit {meta.commit_number}, the "
+        f"group has committed {found}. Going on would lose or repeat events. If the group's offsets were reset or have "
         "expired, set them back; otherwise begin anew under another `name`."
     )

@@ -135,7 +135,7 @@ class PartitionTask:
         return None
 
     def ask(self, asked_ms: int, end_offset: int) -> None:
-        """The log ended at `end_offset` when asked after `asked_ms`: once processed up to there, time is at least that."""
+        """The log ended at `end_offset` when asked after `asked_ms`: once processed up to there, it is that late."""
         if len(self.asks) < CLOCK_ASKS:
             self.asks.append((asked_ms, end_offset))
         self.advance_clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -33,12 +34,14 @@ class KafkaOffsets:
         self._group = settings.name
         self._input = settings.topics.input
         self._state = settings.topics.state
-        self._side = create(Consumer, side_config(settings))
+        self._side_config = side_config(settings)
+        # One handle per asking thread: a question that an open transaction holds back would hold up all others.
+        self._of_thread = threading.local()
         self._admin = create(AdminClient, admin_config(settings))
 
     def committed(self, partitions: Sequence[int]) -> dict[int, Committed]:
         def ask() -> dict[int, Committed]:
-            found = self._side.committed([TopicPartition(self._input, p) for p in partitions], ASK_S)
+            found = self._side().committed([TopicPartition(self._input, p) for p in partitions], ASK_S)
             for place in found:
                 if place.error is not None:
                     raise KafkaException(place.error)
@@ -61,8 +64,11 @@ class KafkaOffsets:
 
         return _ask(ask, f"bounds of {self._state}", PATIENT_S)
 
-    def close(self) -> None:
-        self._side.close()
+    def _side(self) -> Consumer:
+        side: Consumer | None = getattr(self._of_thread, "side", None)
+        if side is None:
+            side = self._of_thread.side = create(Consumer, self._side_config)
+        return side
 
     def _bounds(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
         wanted = {TopicPartition(topic, partition): spec for partition in partitions}

@@ -1,4 +1,4 @@
-"""The checked tree of a definitions file: what `check` hands to `compile`, `explain`, `cases` and the oracle in the tests.
+"""The checked tree of a definitions file: what `check` hands to `compile`, `explain`, `cases` and the tests' oracle.
 
 Every name is resolved and every type known. Instants and durations are integer milliseconds, `never` is `NEVER_MS`.
 Facts stand in the tree as `Fact` around their own expression, so that a reason can name them.

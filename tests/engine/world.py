@@ -278,7 +278,8 @@ class Worker:
         self.failures: list[BaseException] = []
         task = TaskSettings(
             name="shop", input_topic="events", changes_topic="changes", memberships_topic="memberships",
-            rejected_topic="rejected", state_topic="state", journal_topic="journal", output_prefix="", max_event_bytes=262_144,
+            rejected_topic="rejected", state_topic="state", journal_topic="journal", output_prefix="",
+            max_event_bytes=262_144,
             grace_ms=2_000, cache_customers=10_000, nonce=nonce, versions={"code": "test"},
         )  # fmt: skip
         beginning = Beginning("earliest", world.partitions, self._run_id, lambda: world.now_ms)

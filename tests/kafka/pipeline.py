@@ -1,4 +1,4 @@
-"""A whole pipeline under test: its topics on a real broker, its workers as processes, and what the oracle says of it."""
+"""A whole pipeline under test: topics on a real broker, workers as processes, and what the oracle says of it."""
 
 from __future__ import annotations
 

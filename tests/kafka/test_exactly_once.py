@@ -81,7 +81,8 @@ def test_a_worker_killed_again_and_again_under_load_loses_and_doubles_nothing(pi
     worker = pipeline.start("a")
     for slice_start in range(0, len(events), 200):
         pipeline.send(events[slice_start : slice_start + 200])
-        pipeline.wait_for(lambda: worker.get("/livez")[0] == 200 or not worker.alive, 40)
+        running = worker
+        pipeline.wait_for(lambda running=running: running.get("/livez")[0] == 200 or not running.alive, 40)
         pause = time.monotonic() + dice.random() * 1.5
         pipeline.wait_for(lambda until=pause: time.monotonic() > until)
         worker.kill()
