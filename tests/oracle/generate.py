@@ -337,7 +337,10 @@ def logs(draw: st.DrawFn, customers: int = 3, most: int = 14) -> Log:
 
 DENSE_ADVANCES = [0, 1, HOUR_MS, DAY_MS, DAY_MS, 2 * DAY_MS, 7 * DAY_MS - 1, 7 * DAY_MS]
 DENSE_LATENESS = [0, 0, 0, HOUR_MS, DAY_MS, 2 * DAY_MS, 7 * DAY_MS, 8 * DAY_MS]
-DENSE_PROPERTIES = {"amount": [5, 10, 7.5, 17.5, 0, 27, -5], "category": ["shoes", "bags", "Shirts", 5, "5"]}
+DENSE_PROPERTIES: dict[str, list[Any]] = {
+    "amount": [5, 10, 7.5, 17.5, 0, 27, -5],
+    "category": ["shoes", "bags", "Shirts", 5, "5"],
+}
 
 
 @st.composite
