@@ -151,8 +151,9 @@ class Restorer:
                 if committed.offset is not None:
                     raise StartRefused(
                         f"partition {partition}: the group has committed offset {committed.offset}, but the "
-                        "state topic holds nothing for it. The state topic was emptied or deleted, or another pipeline used this "
-                        "group. Restore the topic, or begin anew under another `name` (all customers are then new)."
+                        "state topic holds nothing for it. The state topic was emptied or deleted, or another "
+                        "pipeline used this group. Restore the topic, or begin anew under another `name` (all "
+                        "customers are then new)."
                     )
                 meta = self._begin(partition)
                 store.write([], [], [], encode_local(end, meta))

@@ -97,7 +97,8 @@ class Atom:
             value = f"{value} or more"
         else:
             value = shown(list(value) if value.__class__ is list else value, self.type)
-        return Decider(self.node.text, bool(holds), value, place.file, place.line, self.private)
+        # The file's own name: where it lies on some machine is not the subscribers' business.
+        return Decider(self.node.text, bool(holds), value, place.file.rpartition("/")[2], place.line, self.private)
 
 
 class Explainer:

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+import stamina
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
@@ -168,7 +169,10 @@ def committed_offsets(address: str, group: str, topic: str) -> dict[int, tuple[i
     partitions = [TopicPartition(topic, partition) for partition in partitions_of(address, topic)]
     reader = _reader(address, group=group)
     try:
-        found = reader.committed(partitions, CALL_SECONDS)
+        found = []
+        for attempt in stamina.retry_context(on=KafkaException, attempts=None, timeout=CALL_SECONDS, wait_max=0.5):
+            with attempt:  # right after a start the coordinator may still be loading
+                found = reader.committed(partitions, CALL_SECONDS)
     finally:
         reader.close()
     return {place.partition: (place.offset, place.metadata or "") for place in found if place.offset >= 0}

@@ -19,7 +19,9 @@ import yaml
 from stream.app.embedded_broker import free_port
 from stream.codec.inbound import decode
 from stream.codec.instants import from_text
+from stream.codec.journal import decode_journal
 from stream.core.events import Erasure, Event
+from stream.core.partition import GRACE_MS
 from stream.rules.load import load_definitions
 from tests.kafka.kit import Incoming, Outgoing, committed_offsets, end_offsets, produce, read_all
 from tests.oracle.history import Oracle, Step
@@ -196,21 +198,23 @@ class Pipeline:
 
     # -- truth
 
-    def expected(self, until_ms: int, steps: dict[int, int] | None = None) -> list[tuple[Any, ...]]:
+    def expected(self, until_ms: int) -> list[tuple[Any, ...]]:
         """What the oracle says of the input as it lies in the topic, silence judged up to `until_ms`.
 
-        `steps`: partition offset -> clock: before the record at that offset the clock had come so far (the same for
-        every partition)."""
+        How far the clock had come between two records is read from the journal: an event that arrives after the clock
+        has passed it is late, one that was read before is not."""
         definitions = load_definitions([self.definitions])
+        steps = self.clock_steps()
         rows: list[tuple[Any, ...]] = []
         by_partition: dict[int, list[Incoming]] = {}
         for record in read_all(self.address, self.input):
             by_partition.setdefault(record.partition, []).append(record)
-        for records in by_partition.values():
+        for partition, records in by_partition.items():
             log: list[Event | Erasure | Step] = []
+            ahead = steps.get(partition, [])
             for record in records:
-                if steps and record.offset in steps:
-                    log.append(Step(steps[record.offset]))
+                while ahead and ahead[0][0] <= record.offset:
+                    log.append(Step(ahead.pop(0)[1]))
                 item = decode(
                     record.key,
                     record.value,
@@ -229,6 +233,15 @@ class Pipeline:
                     )
                 )  # fmt: skip
         return sorted(rows, key=str)
+
+    def clock_steps(self) -> dict[int, list[tuple[int, int]]]:
+        """Per partition (offset, instant up to which silence had been judged before the record there)."""
+        steps: dict[int, list[tuple[int, int]]] = {}
+        for record in self.read("segmenter-journal"):
+            journal = decode_journal(record.value)
+            for offset, clock_ms, _ in journal.steps:
+                steps.setdefault(record.partition, []).append((offset, clock_ms - GRACE_MS))
+        return steps
 
     def found(self) -> list[tuple[Any, ...]]:
         """The changes topic in the same shape."""
