@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import logging
 import os
 import secrets
 import sys
@@ -90,7 +91,15 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     worker = faust.Worker(
         built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
     )
-    worker.execute_from_commandline()
+    code: object = 1
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        code = end.code
+    # A thread that still waits for a broker's answer must not hold up the end: everything is committed and closed.
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def build(

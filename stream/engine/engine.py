@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,7 +26,7 @@ from stream.core.program import Program
 from stream.engine.interfaces import Batch, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
 from stream.engine.restore import GivenUp, Restorer
-from stream.engine.task import PartitionTask, Prepared, TaskSettings
+from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
 
 CLOCK_INTERVAL_S = 0.2
@@ -44,6 +46,7 @@ COMMIT_STRETCH = 5
 LONGEST_INTERVAL_S = 1.0
 ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
+FRAMES_LOGGED = 5
 
 log = structlog.get_logger()
 
@@ -85,6 +88,7 @@ class Engine:
         self._epochs = 0
         self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
         self._assignment = 0
+        self._restore_locks: dict[int, asyncio.Lock] = {}
         self._commit_now = asyncio.Event()
         self._last_commit_s = 0.0
         self._pending_events = 0
@@ -178,6 +182,15 @@ class Engine:
             return self._assignments.get(partition) != assignment
 
         loop = asyncio.get_running_loop()
+        # A restore given up may still hold the partition's store for a moment when it is assigned again.
+        async with self._restore_locks.setdefault(partition, asyncio.Lock()):
+            await self._restore_alone(partition, given_up, loop)
+
+    async def _restore_alone(
+        self, partition: int, given_up: Callable[[], bool], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        if given_up():
+            return
         try:
             restored = await loop.run_in_executor(self._restoring, self.outside.restorer.restore, partition, given_up)
         except GivenUp:
@@ -217,11 +230,12 @@ class Engine:
             raise AssertionError(f"batch {task.serial} of partition {batch.partition} was lost on its way")
         task.serial += 1
         started = time.perf_counter()
-        failed_at = task.process(batch)
-        if failed_at is not None:
+        try:
+            task.process(batch)
+        except CoreFailed as failure:
             # What was pending is half done: give it up and read again; the record is rejected on the way.
-            log.exception("core_failed", partition=batch.partition, offset=failed_at)
-            self.observer.core_failed(batch.partition, failed_at)
+            log.error("core_failed", partition=batch.partition, offset=failure.offset, **_whereabouts(failure))
+            self.observer.core_failed(batch.partition, failure.offset)
             self._restart(task)
             return
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
@@ -364,3 +378,13 @@ class Engine:
             log.warning("clock_blocked", reason=reason) if reason else log.info("clock_runs")
         self.blocked_reason = reason
         self.observer.clock_blocked(reason)
+
+
+def _whereabouts(failure: CoreFailed) -> dict[str, object]:
+    """What the log may say of a failure: its kind and where; its text could hold a customer's data."""
+    cause = failure.__cause__
+    frames = traceback.extract_tb(cause.__traceback__ if cause else None)[-FRAMES_LOGGED:]
+    return {
+        "error": type(cause).__name__,
+        "at": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+    }

@@ -54,6 +54,14 @@ class TaskSettings:
     versions: dict[str, str]
 
 
+class CoreFailed(Exception):
+    """The core failed on the record at `offset`; the cause is the exception."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"the core failed at offset {offset}")
+        self.offset = offset
+
+
 @dataclass(slots=True)
 class Prepared:
     """One partition's part of a transaction, and what is true once that is committed."""
@@ -97,8 +105,8 @@ class PartitionTask:
 
     # -- input
 
-    def process(self, batch: Batch) -> int | None:
-        """Take a batch in. Returns None, or the offset of the record at which the core failed: then drop and redo."""
+    def process(self, batch: Batch) -> None:
+        """Take a batch in. Raises CoreFailed: then drop what is pending and read again."""
         partition, settings, read_ms = self.partition, self.settings, batch.read_ms
         pending = partition.pending
         take, max_bytes, poisoned = partition.take, settings.max_event_bytes, self.poisoned
@@ -119,12 +127,12 @@ class PartitionTask:
                         max_bytes=max_bytes,
                     )  # fmt: skip
                 take(item, read_ms)
-            except Exception:
+            except Exception as error:
                 # Any failure of the core is this record's: it is rejected on the second try, journaled and alarmed.
                 if offset in poisoned:
                     raise
                 poisoned.add(offset)
-                return int(offset)
+                raise CoreFailed(offset) from error
             if len(pending.rejected) != rejected:
                 rejected = len(pending.rejected)
                 self._originals[offset] = message
@@ -132,7 +140,6 @@ class PartitionTask:
         if batch.eof_offset is not None:
             partition.skip_to(batch.eof_offset)
         self.advance_clock()
-        return None
 
     def ask(self, asked_ms: int, end_offset: int) -> None:
         """The log ended at `end_offset` when asked after `asked_ms`: once processed up to there, it is that late."""

@@ -28,6 +28,7 @@ from tests.oracle.history import Oracle, Step
 
 WAIT_SECONDS = 60.0
 START_SECONDS = 40.0
+WORKER = ("-m", "stream.cli", "worker", "--config")
 SHOP = Path(__file__).parents[2] / "examples" / "segments" / "shop.yaml"
 
 
@@ -133,12 +134,12 @@ class Pipeline:
         assert not check or done.returncode == 0, f"segmenter {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
 
-    def start(self, instance: str = "a", **environment: str) -> Worker:
+    def start(self, instance: str = "a", command: tuple[str, ...] = WORKER, **environment: str) -> Worker:
         config = self.config(instance)
         log_path = self.directory / f"{instance}.log"
         with log_path.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "stream.cli", "worker", "--config", str(config)],
+                [sys.executable, *command, str(config)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment},
             )  # fmt: skip
         listen = yaml.safe_load(config.read_text())["listen"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kafka.apache import ApacheKafka
+from tests.kafka.failing_worker import BROKEN_MESSAGE
 from tests.kafka.kit import Outgoing, produce
 from tests.kafka.pipeline import Pipeline
 
@@ -68,3 +69,18 @@ def test_a_record_without_value_erases_the_customer(pipeline):
     assert json.loads(last[b"c2"])["customer_id"] == "c2"
     state = {record.key: record.value for record in pipeline.read("segmenter-state")}
     assert state[b"c1"] is None
+
+
+def test_a_record_on_which_the_core_breaks_is_rejected_alone_and_the_others_are_processed(pipeline):
+    now_ms = int(time.time() * 1000)
+    broken = {**GOOD, "messageId": BROKEN_MESSAGE}
+    pipeline.send([("c1", GOOD, now_ms), ("c2", broken, now_ms), ("c2", GOOD, now_ms), ("c3", GOOD, now_ms)])
+    worker = pipeline.start("a", ("-m", "tests.kafka.failing_worker"))
+    pipeline.wait_caught_up()
+    rejected = pipeline.read("customer-events-rejected")
+    assert [(r.key, json.loads(r.value), r.header("segmenter_reason")) for r in rejected] == [
+        (b"c2", {"userId": "c2", **broken}, b"internal")
+    ]
+    assert {change["customer_id"] for change in pipeline.changes()} == {"c1", "c2", "c3"}
+    assert worker.alive and '"error": "RuntimeError"' in worker.log
+    assert "segmenter_core_failures_total 1.0" in worker.get("/metrics")[1]
