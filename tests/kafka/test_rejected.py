@@ -51,7 +51,7 @@ def test_every_poison_record_is_kept_byte_for_byte_with_its_reason_and_the_rest_
     assert [(r.key, r.value, r.header("segmenter_reason").decode(), r.header("trace")) for r in rejected] == [
         (b"c1", value, reason, b"\x00\x01") for value, reason in POISON.items()
     ]
-    assert [int(r.header("segmenter_offset")) for r in rejected] == offsets
+    assert [int(r.header("segmenter_source_offset")) for r in rejected] == offsets
     assert any(change["customer_id"] == "c1" for change in pipeline.changes())
 
 
