@@ -54,13 +54,13 @@ def run(*arguments: str) -> Result:
 
 def segmenter_commands() -> list[tuple[str, str]]:
     """(page, command line) of every `segmenter ...` in code, inline or in a block; prose after a verb is cut off."""
-    found = []
+    commands = []
     for page in PAGES:
         content = page.read_text("utf-8")
-        inline = re.findall(r"`(segmenter [^`\n]+)`", content)
+        inline = [" ".join(found.split()) for found in re.findall(r"`(segmenter\s[^`]+)`", content)]
         fenced = re.findall(r"^(segmenter .+)$", content, re.M)
-        found += [(page.name, command) for command in dict.fromkeys([*inline, *fenced])]
-    return found
+        commands += [(page.name, command) for command in dict.fromkeys([*inline, *fenced])]
+    return commands
 
 
 def definitions_blocks() -> list[tuple[str, str]]:
