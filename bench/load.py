@@ -3,7 +3,7 @@
     python -m bench.load --broker 127.0.0.1:9092 --topic customer-events --events 1000000 --customers 50000
 
 `--rate` paces it by the wall clock and gives each event the time of its sending; without it all events are sent at once
-and their times rise by a millisecond each, ending now.
+and their times rise by a millisecond each, ending now or beginning at `--first-ms`.
 """
 
 from __future__ import annotations
@@ -113,12 +113,13 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=50_000)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first-ms", type=int, help="time of the first event; so that two loads follow each other")
     parser.add_argument("--every-customer-first", action="store_true")
     given = parser.parse_args()
     if given.rate:
         stream = paced(given.events, given.customers, given.seed)
     else:
-        start_ms = time.time_ns() // 1_000_000 - given.events
+        start_ms = time.time_ns() // 1_000_000 - given.events if given.first_ms is None else given.first_ms
         stream = events(given.events, given.customers, start_ms, 1.0, given.seed, given.every_customer_first)
     sent, seconds = send(given.broker, given.topic, given.partitions, stream, given.rate)
     print(f"sent {sent} events in {seconds:.1f} s: {sent / seconds:.0f}/s")

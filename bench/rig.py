@@ -1,0 +1,140 @@
+"""What every scenario stands on: a fresh Apache Kafka, the topics, one worker, and the load as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.kafka.apache import ApacheKafka
+from tests.kafka.pipeline import Pipeline, Worker
+
+PARTITIONS = 4
+BROKER_MEMORY = "1g"
+LOAD_EVENTS_PER_S = 5_000
+"""The slowest load we wait for; it makes above 100,000 events/s on an idle core."""
+LOAD_SECONDS = 60.0
+WORKER_SECONDS = 60.0
+LOG_TAIL = 3_000
+TOPIC_ATTEMPTS = 5
+
+SETTINGS = {"commit_interval": "100ms", "session_timeout": "45s", "transaction_timeout": "15s"}
+"""The worker's own defaults; the pipeline of the tests is less patient."""
+
+
+class BenchFailed(Exception):
+    """A run that came to nothing; the message ends with what the failing process printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for. `customers` None: the scenario's own number."""
+
+    definitions: Path
+    events: int
+    customers: int | None
+    rate: int
+    seconds: int
+    profile: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    kafka: ApacheKafka
+    pipeline: Pipeline
+
+    @property
+    def group(self) -> str:
+        return f"{self.pipeline.prefix}shop"
+
+    def start_worker(self) -> Worker:
+        """Start it and return at once: it restores, joins and reads while we look on."""
+        return self.pipeline.start()
+
+    def check_alive(self, worker: Worker) -> None:
+        if not worker.alive:
+            raise BenchFailed(f"the worker ended with {worker.process.returncode}:\n{worker.log[-LOG_TAIL:]}")
+
+    def wait_ready(self, worker: Worker, seconds: float = WORKER_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while worker.get("/readyz")[0] != 200:
+            self.check_alive(worker)
+            if time.monotonic() > deadline:
+                raise BenchFailed(f"the worker is not ready after {seconds:.0f} s:\n{worker.log[-LOG_TAIL:]}")
+            time.sleep(0.1)
+
+    def stop_worker(self, worker: Worker) -> None:
+        try:
+            code = worker.stop(WORKER_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise BenchFailed(f"the worker does not stop:\n{worker.log[-LOG_TAIL:]}") from None
+        if code != 0:
+            raise BenchFailed(f"the worker stopped with {code}:\n{worker.log[-LOG_TAIL:]}")
+
+    # -- load
+
+    def load(self, count: int, customers: int, *more: str, seconds: float | None = None) -> float:
+        """Produce `count` events and wait until the broker has them; returns the events/s it took them at."""
+        limit = seconds or LOAD_SECONDS + count / LOAD_EVENTS_PER_S
+        command = [
+            sys.executable, "-m", "bench.load", "--broker", self.kafka.bootstrap, "--topic", self.pipeline.input,
+            "--partitions", str(PARTITIONS), "--events", str(count), "--customers", str(customers), *more,
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        except subprocess.TimeoutExpired:
+            raise BenchFailed(f"{count} events could not be sent within {limit:.0f} s") from None
+        rate = re.search(r": (\d+)/s", done.stdout)
+        if done.returncode != 0 or rate is None:
+            raise BenchFailed(f"the load ended with {done.returncode}:\n{done.stdout}{done.stderr[-LOG_TAIL:]}")
+        return float(rate[1])
+
+
+@contextmanager
+def rig(options: Options) -> Iterator[Rig]:
+    """A broker with topics; everything started on it is stopped and everything written removed at the end."""
+    with (
+        tempfile.TemporaryDirectory(prefix="segmenter-bench-") as directory,
+        ApacheKafka(memory=BROKER_MEMORY, light=False) as kafka,
+        ExitStack() as ends,
+    ):
+        pipeline = Pipeline(kafka.bootstrap, "bench-", Path(directory), PARTITIONS, options.definitions, dict(SETTINGS))
+        ends.push(pipeline)  # no worker outlives it
+        _create_topics(pipeline)
+        yield Rig(kafka, pipeline)
+
+
+def _create_topics(pipeline: Pipeline) -> None:
+    """Again when the new broker does not show at once what it has just made."""
+    arguments = ("topics", "create", "--partitions", str(PARTITIONS), "--config", str(pipeline.config("admin")))
+    for _ in range(TOPIC_ATTEMPTS):
+        done = pipeline.run(*arguments, check=False)
+        if done.returncode == 0:
+            return
+        time.sleep(1.0)
+    raise BenchFailed(f"the topics could not be made:\n{done.stdout}{done.stderr}")
+
+
+def log_lines(worker: Worker, event: str, start: int = 0) -> list[dict[str, Any]]:
+    """The worker's JSON log lines of one kind, from byte `start` of its log on."""
+    with worker.log_path.open("rb") as log:
+        log.seek(start)
+        text = log.read().decode("utf-8", "replace")
+    found = []
+    for line in text.splitlines():
+        if line.startswith("{") and f'"{event}"' in line:
+            try:
+                fields = json.loads(line)
+            except ValueError:
+                continue  # the worker is still writing it
+            if fields.get("event") == event:
+                found.append(fields)
+    return found
