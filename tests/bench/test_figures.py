@@ -1,0 +1,78 @@
+"""How the benchmark comes from what it saw to what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.load import EVENT_BYTES, events
+from bench.profiling import parse
+from bench.reader import latencies_ms, summary
+from bench.sampling import Sample, middle, whole
+
+
+def sample(time_s: float, committed: int, worker_cpu_s: float = 0.0) -> Sample:
+    return Sample(time_s, committed, worker_cpu_s, 0.0, 0.0)
+
+
+def test_the_middle_part_is_cut_between_samples() -> None:
+    samples = [sample(0, 0), sample(10, 0), sample(20, 1000, 5.0)]
+
+    part = middle(samples, base=0, target=1000)
+
+    assert (part.events, part.seconds) == (800, pytest.approx(8.0))
+    assert part.worker_cpu_s == pytest.approx(4.0)
+    assert part.events_per_s == pytest.approx(100.0)
+
+
+def test_events_before_the_base_do_not_count() -> None:
+    samples = [sample(0, 500), sample(1, 500), sample(11, 1500)]
+
+    assert middle(samples, base=500, target=1500).events_per_s == pytest.approx(100.0)
+
+
+def test_the_whole_begins_when_the_first_commit_is_near() -> None:
+    samples = [sample(0, 0), sample(5, 0), sample(6, 100), sample(7, 200)]
+
+    assert whole(samples).events_per_s == 100.0
+
+
+def test_latencies_are_those_of_event_caused_changes_after_the_first_seconds() -> None:
+    def change(kind: str, second: int) -> bytes:
+        return b'{"cause": {"kind": "%s", "event_time": "1970-01-01T00:00:%02d.000Z"}}' % (kind.encode(), second)
+
+    seen = [
+        (10_500_000_000, change("event", 10)),
+        (13_250_000_000, change("event", 13)),
+        (14_100_000_000, change("event", 14)),
+        (20_000_000_000, change("clock", 14)),
+    ]
+
+    latencies = latencies_ms(seen, skip_ms=3000)
+
+    assert latencies == [100.0, 250.0]
+    assert summary(latencies)["max_ms"] == 250.0
+
+
+def test_no_change_gives_no_quantiles() -> None:
+    assert summary([]) == {"changes": 0}
+
+
+def test_a_profile_sums_own_time_by_function_and_leaves_out_waiting_threads() -> None:
+    raw = (
+        "thread (0x1): MainThread;main (a.py:1);fold (b.py:2) 3\n"
+        "thread (0x2): commit_0;run (c.py:5);fold (b.py:2) 2\n"
+        "thread (0x2): commit_0;_worker (concurrent/futures/thread.py:69) 90\n"
+    )
+
+    profile = parse(raw)
+
+    assert profile.own == {"fold (b.py:2)": 5}
+    assert profile.threads == {"MainThread": 3, "commit_0": 2}
+
+
+def test_the_load_is_the_same_each_time_and_every_event_has_its_size() -> None:
+    first, second = (list(events(300, 7, 1_700_000_000_000, 1.0, 1, True)) for _ in range(2))
+
+    assert first == second
+    assert {len(value) for _, _, value in first} == {EVENT_BYTES}
+    assert len({customer_id for customer_id, _, _ in first[:7]}) == 7
