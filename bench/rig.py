@@ -103,9 +103,11 @@ def rig(options: Options) -> Iterator[Rig]:
     """A broker with topics; everything started on it is stopped and everything written removed at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="segmenter-bench-") as directory,
-        ApacheKafka(memory=BROKER_MEMORY, light=False) as kafka,
         ExitStack() as ends,
     ):
+        kafka = ApacheKafka(memory=BROKER_MEMORY, light=False)
+        ends.callback(kafka.remove)  # before the start: it may be interrupted
+        kafka.start()
         pipeline = Pipeline(kafka.bootstrap, "bench-", Path(directory), PARTITIONS, options.definitions, dict(SETTINGS))
         ends.push(pipeline)  # no worker outlives it
         _create_topics(pipeline)
