@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 import yaml
 
-from stream.config import load_settings
+from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 
 app = typer.Typer(help="The settings that hold.", no_args_is_help=True, rich_markup_mode=None)
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (YAML).", show_default=False)]
 
 
 @app.callback()
@@ -21,6 +16,9 @@ def config() -> None:
 
 
 @app.command()
-def show(config: ConfigFile = None) -> None:
+def show(
+    config: ConfigFile = None, name: Name = None, definitions: DefinitionsPath = None, broker: Broker = None
+) -> None:
     """Print every setting as it holds after flags, environment, file and defaults; secrets masked."""
-    typer.echo(yaml.safe_dump(load_settings(config, {}).masked(), sort_keys=False, allow_unicode=True), nl=False)
+    settings = settings_of(config, broker, name=name, definitions=definitions)
+    typer.echo(yaml.safe_dump(settings.masked(), sort_keys=False, allow_unicode=True), nl=False)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 import typer
 
-from stream.cli.config import ConfigFile
 from stream.cli.definitions import load
+from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 from stream.codec.instants import to_text
+from stream.codec.journal import META_KEY, decode_meta
 from stream.codec.snapshot import decode_profile
-from stream.config import load_settings
 from stream.core.events import FOREVER_MS
 from stream.core.profile import Profile
 from stream.core.program import Decider
-from stream.errors import SegmenterError
+from stream.errors import SegmenterError, UnreadableState
 from stream.kafka.simple import TopicReader
 from stream.rules.compile import CompiledProgram
 
@@ -27,16 +27,14 @@ class UnknownCustomer(SegmenterError):
 def explain(
     customer: Annotated[str, typer.Argument(help="The customer's id.")],
     config: ConfigFile = None,
-    definitions: Annotated[
-        Path | None, typer.Option("--definitions", "-d", help="Definitions; default: the settings'.")
-    ] = None,
-    broker: Annotated[str | None, typer.Option(help="host:port instead of the settings' brokers.")] = None,
+    name: Name = None,
+    definitions: DefinitionsPath = None,
+    broker: Broker = None,
 ) -> None:
     """Print a customer's stages and segments, since when, until when, and the conditions that decided them."""
-    overrides = {"definitions": definitions, "kafka": {"bootstrap.servers": broker} if broker else None}
-    settings = load_settings(config, overrides)
+    settings = settings_of(config, broker, name=name, definitions=definitions)
     _, program = load([settings.definitions])
-    stored = _find(settings.kafka_properties(), settings.topics.state, customer.encode())
+    stored = _find(settings.kafka_properties(), settings.topics.state, customer.encode(), program)
     if stored is None:
         raise UnknownCustomer(
             f"customer {customer!r} has no state in {settings.topics.state}: never seen, erased, or the id is spelled "
@@ -46,16 +44,28 @@ def explain(
         typer.echo(line)
 
 
-def _find(properties: dict[str, str], topic: str, key: bytes) -> bytes | None:
+def _find(properties: dict[str, str], topic: str, key: bytes, program: CompiledProgram) -> bytes | None:
+    """The customer's newest state. Raises UnreadableState when other definitions wrote it: its meaning would be
+    guessed."""
     reader = TopicReader(properties, topic)
+    hashes: dict[int, str] = {}
+    found = None
+    partition = -1
     try:
-        found = None
         for record in reader.to_end():
-            if record.key == key:
-                found = record.value
-        return found
+            if record.key == META_KEY and record.value is not None:
+                hashes[record.partition] = decode_meta(record.value).program["hash"]
+            elif record.key == key:
+                found, partition = record.value, record.partition
     finally:
         reader.close()
+    written = hashes.get(partition, program.hash)
+    if found is not None and written != program.hash:
+        raise UnreadableState(
+            f"{topic}: found state written under the definitions {written}, expected {program.hash}, the hash of the "
+            "file given; name the worker's own file with --definitions (`segmenter check FILE` prints a file's hash)"
+        )
+    return found
 
 
 def describe(profile: Profile, program: CompiledProgram) -> list[str]:
@@ -75,12 +85,16 @@ def describe(profile: Profile, program: CompiledProgram) -> list[str]:
         lines.append(f"{definition.name}: {shown}{since}{until}")
         lines.extend(f"    {_reason(decider)}" for decider in program.because(index, cells, now_ms))
     for name, value in program.facts(cells, now_ms).items():
-        lines.append(f"fact {name} = {value}")
+        lines.append(f"fact {name} = {_shown(value)}")
     if profile.wake_ms < FOREVER_MS:
         lines.append(f"asked again at {to_text(profile.wake_ms)}")
     return lines
 
 
 def _reason(decider: Decider) -> str:
-    value = "withheld" if decider.withheld else decider.value
+    value = "withheld" if decider.withheld else _shown(decider.value)
     return f"{'holds' if decider.holds else 'fails'}: {decider.expression}  [{value}]  {decider.file}:{decider.line}"
+
+
+def _shown(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream.cli.templates import names, read
+from stream.cli.templates import TEMPLATES, names, read
 from stream.errors import ConfigError
 
 
@@ -17,11 +18,15 @@ def new(
 ) -> None:
     """Write a definitions file to start from, with its test cases."""
     if not template:
-        for name in names():
-            typer.echo(name)
+        for name, purpose in TEMPLATES.items():
+            typer.echo(f"{name:<10} {purpose}")
         return
     if template not in names():
-        raise ConfigError(f"template {template!r} does not exist; there are: {', '.join(names())}")
+        near = difflib.get_close_matches(template, names(), 1)
+        meant = f"did you mean {near[0]!r}? There are" if near else "there are"
+        raise typer.BadParameter(
+            f"found no template {template!r}; {meant}: {', '.join(names())}", param_hint="TEMPLATE"
+        )
     target = to or Path(f"{template}.yaml")
     try:
         with target.open("x", encoding="utf-8") as file:

@@ -6,20 +6,19 @@ As if the worker were behind until the end of the file and then caught up at `--
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO, NamedTuple
 
 import orjson
 import typer
 
 from stream.cli.definitions import load
-from stream.codec.inbound import decode
-from stream.codec.instants import from_text
+from stream.codec.inbound import MAX_BYTES, decode
+from stream.codec.instants import LAST_MS, from_text
 from stream.codec.outbound import Encoder, Origin
 from stream.core.events import FOREVER_MS, Decoded, Erasure, Event, Reason, Rejected
-from stream.core.partition import Partition, Position
+from stream.core.partition import Counts, Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.errors import ConfigError
@@ -29,128 +28,221 @@ RUN_ID = "00000000"
 
 WAKES_AT_ONCE = 5_000
 
+NO_KEY = b"?"
+"""Stands for the record's key where the payload names nobody: the codec then says what is wrong with its id."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def replay(
     file: Annotated[Path, typer.Argument(help="Events, one JSON object per line; - for standard input.")],
     definitions: Annotated[list[Path], typer.Option("--definitions", "-d", help="Definitions: file or folder.")],
     until: Annotated[
         str | None,
-        typer.Option(help="Instant at which the replay has caught up; default: the time of the newest record."),
+        typer.Option(
+            help="Instant at which the replay has caught up, like 2026-03-01T00:00:00Z; what is later is taken for it. "
+            "Default: the newest line's time."
+        ),
     ] = None,
 ) -> None:
-    """Print every change that a history of events brings, one JSON value per line.
+    """Print what a history of events brings: changes, as JSON lines.
 
-    A line may hold `_ts_ms`, the record's timestamp in ms; without it the event's own time stands for it. Rejected
-    lines are told on standard error.
+    A line is an event as it would stand in the input topic. It may hold _ts_ms, the record's timestamp in ms; without
+    it the event's own time stands for it. For convenience a line {"type": "erase", "userId": "..."} erases the
+    customer, as a record without a value does. Rejected lines and the counts are told on standard error.
     """
+    until_ms = None if until is None else _instant_of_option(until)
     _, program = load(definitions)
-    until_ms = None if until is None else _instant(until)
     out = sys.stdout.buffer
-    result = replay_lines(_lines(file), program, until_ms, lambda value: _write(out, value))
+    changes = 0
+
+    def write(value: bytes) -> None:
+        nonlocal changes
+        changes += 1
+        out.write(value + b"\n")
+
+    counts = replay_lines(_lines(file), program, until_ms, write, _tell_rejected)
     out.flush()
-    for offset, reason, detail in result.rejected:
-        typer.echo(f"line {offset + 1}: rejected, {reason}: {detail}", err=True)
-    counts = ", ".join(f"{count} {what}" for what, count in result.counts.items() if count)
-    typer.echo(f"replayed {counts or 'nothing'}", err=True)
-
-
-class Replayed:
-    """What became of the lines."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.rejected: list[tuple[int, str, str]] = []
+    names = ("received", "accepted", "duplicate", "late", "ignored", "rejected", "erased")
+    told = ", ".join(f"{getattr(counts, name)} {name}" for name in names if getattr(counts, name))
+    typer.echo(f"replayed {told or 'nothing'}: {changes} changes", err=True)
 
 
 def replay_lines(
-    lines: Iterator[bytes], program: Program, until_ms: int | None, emit: Callable[[bytes], Any]
-) -> Replayed:
+    lines: Iterable[bytes],
+    program: Program,
+    until_ms: int | None,
+    emit: Callable[[bytes], Any],
+    reject: Callable[[Rejected], Any],
+) -> Counts:
     """The lines through one partition that is behind until their end and then catches up at `until_ms`.
 
-    `emit` gets each change's value as JSON bytes, in order.
+    `emit` gets each change's value as JSON bytes, in order, `reject` each line that can't be used; `Rejected.offset` is
+    the line's number from 0. Blank lines are passed over.
     """
-    result = Replayed()
-    read_ms = FOREVER_MS if until_ms is None else until_ms
-    encoder = Encoder(Origin(program.name, RUN_ID, "replay", 0), program)
-    customers: dict[str, Profile] = {}
-    position = Position(0, replay_until_offset=FOREVER_MS, replay_until_ms=FOREVER_MS)
-    partition = Partition(0, program, customers.get, lambda _from, _until: iter(()), position, grace_ms=0)
-    newest_ms = 0
+    replaying = _Replay(program, until_ms, emit, reject)
+    for number, line in enumerate(lines):
+        if line.strip():
+            replaying.take(line, number)
+    replaying.catch_up()
+    return replaying.counts
 
-    def settle() -> None:
-        pending = partition.pending
+
+class _Replay:
+    """One partition without Kafka: state in a dict, every line settled at once, nothing ever undone."""
+
+    def __init__(
+        self,
+        program: Program,
+        until_ms: int | None,
+        emit: Callable[[bytes], Any],
+        reject: Callable[[Rejected], Any],
+    ) -> None:
+        self._until_ms = until_ms
+        self._emit = emit
+        self._reject = reject
+        self._newest_ms = 0
+        self._customers: dict[str, Profile] = {}
+        self._encoder = Encoder(Origin(program.name, RUN_ID, "replay", 0), program)
+        all_is_history = Position(0, replay_until_offset=FOREVER_MS, replay_until_ms=FOREVER_MS)
+        self._partition = Partition(
+            0, program, self._customers.get, lambda _from, _until: iter(()), all_is_history, grace_ms=0
+        )
+
+    @property
+    def counts(self) -> Counts:
+        return self._partition.pending.counts
+
+    @property
+    def _clock_ms(self) -> int:
+        """The instant at which all was read: what a change says of `decided_at`."""
+        return self._newest_ms if self._until_ms is None else self._until_ms
+
+    def take(self, line: bytes, number: int) -> None:
+        item, time_ms = read_line(
+            line, number, FOREVER_MS if self._until_ms is None else self._until_ms, self._newest_ms
+        )
+        if isinstance(item, Event | Erasure):
+            self._newest_ms = max(self._newest_ms, time_ms)
+        self._partition.take(item, self._clock_ms)
+        self._settle()
+
+    def catch_up(self) -> None:
+        """All silence up to the end."""
+        while not self._partition.step(self._clock_ms, WAKES_AT_ONCE):
+            self._settle()
+        self._settle()
+
+    def _settle(self) -> None:
+        pending = self._partition.pending
         for profile, change in pending.changes:
-            emit(encoder.change(profile.customer_id, profile.born, change)[0])
-        result.counts["changes"] += len(pending.changes)
+            self._emit(self._encoder.change(profile.customer_id, profile.born, change)[0])
         for rejected in pending.rejected:
-            result.rejected.append((rejected.offset, str(rejected.reason), rejected.detail))
+            self._reject(rejected)
         for customer_id, profile_or_none in pending.touched.items():
             if profile_or_none is None:
-                customers.pop(customer_id, None)
+                self._customers.pop(customer_id, None)
             else:
-                customers[customer_id] = profile_or_none
-        pending.changes.clear()
-        pending.rejected.clear()
-        pending.touched.clear()
-
-    for offset, line in enumerate(lines):
-        if not line.strip():
-            continue
-        item, timestamp_ms = _decode_line(line, offset, read_ms)
-        newest_ms = max(newest_ms, timestamp_ms)
-        partition.take(item, newest_ms if until_ms is None else until_ms)
-        settle()
-    clock_ms = newest_ms if until_ms is None else until_ms
-    while not partition.step(clock_ms, WAKES_AT_ONCE):
-        settle()
-    settle()
-    counts = partition.pending.counts
-    for name in ("received", "accepted", "duplicate", "ignored", "rejected", "erased", "late"):
-        result.counts[name] = getattr(counts, name)
-    return result
+                self._customers[customer_id] = profile_or_none
+        for settled in (pending.changes, pending.changed, pending.rejected, pending.touched, pending.steps):
+            settled.clear()
 
 
-def _decode_line(line: bytes, offset: int, read_ms: int) -> tuple[Decoded, int]:
-    """The record that the line stands for: its key is the payload's own id, `_ts_ms` its timestamp."""
-    key, timestamp_ms, value = b"", -1, line
+# -- one line
+
+
+class Line(NamedTuple):
+    """The record a line stands for, and its timestamp (0 where there is none, or nothing to date)."""
+
+    item: Decoded
+    time_ms: int
+
+
+def read_line(line: bytes, number: int, read_ms: int, newest_ms: int) -> Line:
+    """The line as a record: its key is the payload's own id, `_ts_ms` its timestamp. No event is later than `read_ms`.
+
+    An erasure without a time happens at `newest_ms`; an event without one is rejected, since nobody could say what came
+    before it.
+    """
+    value = line.strip()
     try:
-        payload = orjson.loads(line)
+        payload = orjson.loads(value)
     except ValueError:
-        return decode(b"?", line, None, timestamp_ms, offset, read_ms), 0
-    if isinstance(payload, dict):
-        given = payload.pop("_ts_ms", None)
-        if given is not None:
-            if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-                detail = "_ts_ms must be a whole number of milliseconds"
-                return Rejected(offset, Reason.BAD_TIMESTAMP, detail), 0
-            timestamp_ms = given
-            value = orjson.dumps(payload)
-        customer_id = payload.get("userId") or payload.get("anonymousId")
-        if isinstance(customer_id, str):
-            key = customer_id.encode()
-        if payload.get("type") == "erase" and key:
-            return decode(key, None, None, timestamp_ms, offset, read_ms), max(timestamp_ms, 0)
-    item = decode(key, value, None, timestamp_ms, offset, read_ms)
-    if timestamp_ms < 0 and isinstance(item, Event | Erasure):
-        timestamp_ms = item.time_ms
-    return item, max(timestamp_ms, 0)
+        payload = None
+    if not isinstance(payload, dict):
+        return Line(decode(NO_KEY, value, None, 0, number, read_ms), 0)  # says what is wrong with it
+    if not _is_timestamp(payload.get("_ts_ms")):
+        detail = f"_ts_ms is no whole number of milliseconds since 1970, at most {LAST_MS}"
+        return Line(Rejected(number, Reason.BAD_TIMESTAMP, detail), 0)
+    key, time_ms = _key(payload), _record_time(payload)
+    if payload.get("type") == "erase" and key != NO_KEY:
+        erased_ms = newest_ms if time_ms is None else time_ms
+        return Line(decode(key, None, None, erased_ms, number, read_ms), erased_ms)
+    if time_ms is not None:
+        return Line(decode(key, value, None, time_ms, number, read_ms), time_ms)
+    item = decode(key, value, None, 0, number, read_ms)
+    if isinstance(item, Event):
+        item = Rejected(number, Reason.BAD_TIMESTAMP, "the line has no time; give it a timestamp, or _ts_ms")
+    return Line(item, 0)
+
+
+def _key(payload: dict[str, Any]) -> bytes:
+    customer_id = payload.get("userId") or payload.get("anonymousId")
+    return customer_id.encode() if isinstance(customer_id, str) else NO_KEY
+
+
+def _is_timestamp(given: Any) -> bool:
+    return given is None or (type(given) is int and 0 <= given <= LAST_MS)
+
+
+def _record_time(payload: dict[str, Any]) -> int | None:
+    """The record's timestamp: as given, or when a collector took the event, or the latest its sender speaks of."""
+    if payload.get("_ts_ms") is not None:
+        given: int = payload["_ts_ms"]
+        return given
+    received_ms = _instant(payload.get("receivedAt"))
+    if received_ms is not None:
+        return received_ms
+    told = [_instant(payload.get(field)) for field in ("timestamp", "originalTimestamp", "sentAt")]
+    return max((time_ms for time_ms in told if time_ms is not None), default=None)
+
+
+def _instant(text: Any) -> int | None:
+    instant_ms = from_text(text) if isinstance(text, str) else None
+    return instant_ms if instant_ms is not None and instant_ms >= 0 else None
+
+
+# -- the command's edges
 
 
 def _lines(file: Path) -> Iterator[bytes]:
     try:
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as stream:
-            yield from stream
+            yield from _bounded(stream)
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror}") from None
 
 
-def _instant(text: str) -> int:
-    instant_ms = from_text(text)
+def _bounded(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines, each cut soon after the largest size an event may have: the codec then says that it is too large."""
+    longest = MAX_BYTES + 2
+    line = stream.readline(longest).removeprefix(BYTE_ORDER_MARK)
+    while line:
+        rest = line
+        while len(rest) == longest and not rest.endswith(b"\n"):
+            rest = stream.readline(longest)
+        yield line
+        line = stream.readline(longest)
+
+
+def _instant_of_option(text: str) -> int:
+    instant_ms = _instant(text)
     if instant_ms is None:
-        raise ConfigError(f"--until: found {text!r}; expected an instant like 2026-03-01T00:00:00Z")
+        raise typer.BadParameter(
+            f"found {text!r}, expected an instant like 2026-03-01T00:00:00Z", param_hint="'--until'"
+        )
     return instant_ms
 
 
-def _write(out: Any, value: bytes) -> None:
-    out.write(value)
-    out.write(b"\n")
+def _tell_rejected(rejected: Rejected) -> None:
+    typer.echo(f"line {rejected.offset + 1}: rejected, {rejected.reason}: {rejected.detail}", err=True)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from stream.cli.config import ConfigFile
 from stream.cli.definitions import load
-from stream.config import Settings, load_settings
+from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
+from stream.config import Settings
 from stream.kafka.topics import check_topics, create_topics
 
-app = typer.Typer(help="The pipeline's Kafka topics.", no_args_is_help=True, rich_markup_mode=None)
-
-Broker = Annotated[str | None, typer.Option(help="host:port instead of the settings' brokers.")]
-DefinitionsFile = Annotated[Path | None, typer.Option("--definitions", "-d", help="File or folder.")]
+app = typer.Typer(help="Create or check the pipeline's Kafka topics.", no_args_is_help=True, rich_markup_mode=None)
 
 
-def _settings(config: Path | None, definitions: Path | None, broker: str | None) -> tuple[Settings, list[str]]:
-    overrides: dict[str, Any] = {
-        "definitions": definitions,
-        "kafka": {"bootstrap.servers": broker} if broker else None,
-    }
-    settings = load_settings(config, overrides)
+def _settings(
+    config: Path | None, broker: str | None, name: str | None, definitions: Path | None
+) -> tuple[Settings, list[str]]:
+    """The settings, and the topics that definitions ask for."""
+    settings = settings_of(config, broker, name=name, definitions=definitions)
     _, program = load([settings.definitions])
     return settings, list(program.extra_topics)
 
@@ -31,22 +27,25 @@ def _settings(config: Path | None, definitions: Path | None, broker: str | None)
 @app.command()
 def create(
     config: ConfigFile = None,
-    definitions: DefinitionsFile = None,
+    name: Name = None,
+    definitions: DefinitionsPath = None,
     broker: Broker = None,
     partitions: Annotated[int, typer.Option(min=1, max=1000, help="Of the input, when it must be made.")] = 4,
     replication: Annotated[int, typer.Option(min=1, max=7, help="Replication factor of what is made.")] = 1,
 ) -> None:
     """Create the topics that are missing; the outputs get as many partitions as the input has."""
-    settings, extra = _settings(config, definitions, broker)
-    for name in create_topics(settings, extra, partitions, replication):
-        typer.echo(f"created {name}")
+    settings, extra = _settings(config, broker, name, definitions)
+    for topic in create_topics(settings, extra, partitions, replication):
+        typer.echo(f"created {topic}")
     _check(settings, extra)
 
 
 @app.command()
-def check(config: ConfigFile = None, definitions: DefinitionsFile = None, broker: Broker = None) -> None:
+def check(
+    config: ConfigFile = None, name: Name = None, definitions: DefinitionsPath = None, broker: Broker = None
+) -> None:
     """Say what about the topics would lose, double or stop something; exit code 1 when anything is."""
-    _check(*_settings(config, definitions, broker))
+    _check(*_settings(config, broker, name, definitions))
 
 
 def _check(settings: Settings, extra: list[str]) -> None:

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from stream.cli.config import ConfigFile
 from stream.cli.definitions import load
-from stream.config import load_settings
+from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 
 
-def worker(
+def worker(  # noqa: PLR0913 - one parameter per flag
     config: ConfigFile = None,
-    definitions: Annotated[Path | None, typer.Option("--definitions", "-d", help="File or folder.")] = None,
-    broker: Annotated[str | None, typer.Option(help="host:port instead of the settings' brokers.")] = None,
-    instance: Annotated[str | None, typer.Option(help="This worker's own name.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="This worker's own directory.")] = None,
-    listen: Annotated[str | None, typer.Option(help="host:port of /metrics and health.")] = None,
-    log: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    name: Name = None,
+    definitions: DefinitionsPath = None,
+    broker: Broker = None,
+    instance: Annotated[str | None, typer.Option(help="This worker's own name.", show_default=False)] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="This worker's own directory.", show_default=False)] = None,
+    listen: Annotated[str | None, typer.Option(help="host:port of /metrics and health.", show_default=False)] = None,
+    log: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default=False)] = None,
 ) -> None:
     """Read customer events, write segment changes, until SIGTERM or Ctrl-C (commits what is done, exits 0)."""
-    # Faust takes a second to import; the other commands need not wait for it.
+    settings = settings_of(
+        config, broker,
+        name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen, log=log,
+    )  # fmt: skip
+    _, program = load([settings.definitions])
+    # Faust takes a second to import; what is wrong with settings or definitions need not wait for it.
     from stream.app.worker import run_worker
 
-    overrides: dict[str, Any] = {
-        "definitions": definitions, "instance": instance, "data_dir": data_dir, "listen": listen, "log": log,
-        "kafka": {"bootstrap.servers": broker} if broker else None,
-    }  # fmt: skip
-    settings = load_settings(config, overrides)
-    _, program = load([settings.definitions])
     run_worker(settings, program)

@@ -8,7 +8,7 @@ from typing import Any
 from stream.core.program import Decider, Definition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: these are made by the thousand, and frozen ones cost four times as much
 class EventCause:
     message_id: str | None
     event: str  # event name, or page / screen / identify / group
@@ -17,12 +17,12 @@ class EventCause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClockCause:
     due_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ErasureCause:
     offset: int
     request_id: str | None

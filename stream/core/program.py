@@ -31,7 +31,7 @@ class Definition:
         return not self.stages
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that makes one four times as dear, and a change has several
 class Decider:
     """A condition that decided an answer, and the value it had (`because` in a change)."""
 

@@ -60,17 +60,13 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program) -> Transitio
             profile.now_ms = event.time_ms
         if seen_before and not touched and profile.now_ms < profile.wake_ms:
             return Transition([], profile.wake_ms)
-        cause: Cause = EventCause(
-            event.message_id, event.name or event.kind, event.time_ms, event.offset, event.traceparent
-        )
     else:
         assert type(stimulus) is Wake and stimulus.due_ms >= profile.now_ms
         profile.now_ms = stimulus.due_ms
-        cause = ClockCause(stimulus.due_ms)
     answers, turns_ms = program.judge(profile.cells, profile.now_ms)
     changes: list[Change] = []
     if answers != profile.answers:
-        changes = _changes(profile, answers, program, cause, stimulus)
+        changes = _changes(profile, answers, program, stimulus)
     profile.wake_ms = _next_flip(profile, program, turns_ms)
     return Transition(changes, profile.wake_ms)
 
@@ -88,8 +84,17 @@ def _next_flip(profile: Profile, program: Program, turns_ms: int) -> int:
     return turns_ms
 
 
-def _changes(profile: Profile, answers: Answers, program: Program, cause: Cause, stimulus: Stimulus) -> list[Change]:
+def _cause(stimulus: Stimulus) -> Cause:
+    if type(stimulus) is Arrival:
+        event = stimulus.event
+        return EventCause(event.message_id, event.name or event.kind, event.time_ms, event.offset, event.traceparent)
+    assert type(stimulus) is Wake
+    return ClockCause(stimulus.due_ms)
+
+
+def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Stimulus) -> list[Change]:
     definitions = program.definitions
+    cause = _cause(stimulus)
     present = profile.answers
     moved = [
         index

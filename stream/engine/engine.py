@@ -41,8 +41,13 @@ SKEW_LIMIT_MS = 2_000
 SIZES_EVERY_TICKS = 25
 """The store is asked for its sizes every five seconds: it counts files and memory for the answer."""
 
-EARLY_COMMIT_EVENTS = 20_000
+EARLY_COMMIT = 20_000
+"""Events and changes pending: a commit of more would hold up everything for long."""
+
 COMMIT_STRETCH = 5
+"""The interval is at least so many times what the broker took for the last transaction. Our own work for it does not
+count: it grows with the interval."""
+
 LONGEST_INTERVAL_S = 1.0
 ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
@@ -90,8 +95,7 @@ class Engine:
         self._assignment = 0
         self._restore_locks: dict[int, asyncio.Lock] = {}
         self._commit_now = asyncio.Event()
-        self._last_commit_s = 0.0
-        self._pending_events = 0
+        self._broker_s = 0.0  # what the broker took for the last transaction
         self._probe = False  # commit although nothing moved, to measure the broker's clock
         self._closed = False
         self._jobs: set[asyncio.Task[None]] = set()
@@ -241,8 +245,7 @@ class Engine:
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
         if task.last_event_ms is not None:
             self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
-        self._pending_events += len(batch.records)
-        if self._pending_events >= EARLY_COMMIT_EVENTS or task.backlog:
+        if sum(live.pending_work for live in self._live()) >= EARLY_COMMIT or task.backlog:
             self._commit_now.set()
 
     def _restart(self, task: PartitionTask) -> None:
@@ -253,7 +256,7 @@ class Engine:
 
     async def _commit_loop(self) -> None:
         while not self._closed:
-            interval = max(self.settings.commit_interval_s, COMMIT_STRETCH * self._last_commit_s)
+            interval = max(self.settings.commit_interval_s, COMMIT_STRETCH * self._broker_s)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._commit_now.wait(), min(interval, LONGEST_INTERVAL_S))
             self._commit_now.clear()
@@ -277,7 +280,6 @@ class Engine:
     async def _commit(self, group_metadata: Any) -> None:
         """Under the lock: one transaction over the partitions owned now that moved."""
         moved = self._moved()
-        self._pending_events = 0
         self._probe = False
         if not moved:
             return
@@ -286,13 +288,13 @@ class Engine:
         loop = asyncio.get_running_loop()
         # Shielded: a cancelled caller must not leave a transaction half observed.
         prepared = await asyncio.shield(loop.run_in_executor(self._transacting, self._transact, moved, group_metadata))
-        self._last_commit_s = time.perf_counter() - started
+        seconds = time.perf_counter() - started
         self.commit_started_s = None
         self.commit_failed = prepared is None
         if prepared is None:
             self._after_abort(moved)
             return
-        self.observer.committed([part.report for part in prepared], self._last_commit_s)
+        self.observer.committed([part.report for part in prepared], seconds)
         if any(task.backlog for task in moved):
             for task in moved:
                 task.advance_clock()
@@ -303,7 +305,16 @@ class Engine:
         outside = self.outside
         prepared = [task.prepare() for task in moved]
         parts = [Part(part.task.number, part.records, part.task.meta, part.meta) for part in prepared]
-        outcome = run_transaction(parts, group_metadata, outside.transactions, outside.offsets, outside.crash_point)
+        produced_s = time.perf_counter()
+
+        def at(point: str) -> None:
+            nonlocal produced_s
+            if point == "after-produce":
+                produced_s = time.perf_counter()
+            outside.crash_point(point)
+
+        outcome = run_transaction(parts, group_metadata, outside.transactions, outside.offsets, at)
+        self._broker_s = time.perf_counter() - produced_s
         if outcome is Outcome.ABORTED:
             return None
         outside.crash_point("before-store")

@@ -160,8 +160,10 @@ class PartitionTask:
     # -- commit
 
     @property
-    def pending_events(self) -> int:
-        return self.partition.pending.counts.received
+    def pending_work(self) -> int:
+        """How much the next commit has to write: events and changes."""
+        pending = self.partition.pending
+        return pending.counts.received + len(pending.changes)
 
     def has_moved(self, heartbeat_ms: int) -> bool:
         """Whether a commit is due: something happened, or the clock alone went on for `heartbeat_ms`."""

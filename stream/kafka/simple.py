@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from stream.errors import SegmenterError
 CALL_S = 10.0
 READ_BATCH = 5_000
 FLUSH_S = 10.0
+SILENCE_S = 30.0
+"""A broker that tells neither a record nor an end for so long is gone."""
+
+LOG_LEVEL = {"log_level": 2}
+"""Critical only: what fails is told by our own errors, and librdkafka's lines would stand between a command's."""
 
 
 class BrokerUnreachable(SegmenterError):
@@ -36,7 +42,7 @@ class EventWriter:
 
     def __init__(self, properties: Mapping[str, str], topic: str) -> None:
         self._producer = Producer(
-            {**properties, "enable.idempotence": True, "linger.ms": 5, "partitioner": "murmur2_random"}
+            {**LOG_LEVEL, **properties, "enable.idempotence": True, "linger.ms": 5, "partitioner": "murmur2_random"}
         )
         self._topic = topic
         self._failed: list[KafkaError] = []
@@ -73,6 +79,7 @@ class TopicReader:
         self._topic = topic
         self._consumer = Consumer(
             {
+                **LOG_LEVEL,
                 **properties,
                 "group.id": f"segmenter-read-{uuid.uuid4()}",
                 "isolation.level": "read_committed",
@@ -115,9 +122,15 @@ class TopicReader:
         return found
 
     def to_end(self) -> Iterator[Read]:
-        """Everything up to the end of every partition."""
+        """Everything up to the end of every partition. Raises BrokerUnreachable when the broker falls silent."""
+        heard_s = time.monotonic()
         while len(self._at_end) < len(self._partitions):
-            yield from self.poll(0.1)
+            at_end, found = len(self._at_end), self.poll(0.1)
+            yield from found
+            if found or len(self._at_end) != at_end:
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > SILENCE_S:
+                raise BrokerUnreachable(f"topic {self._topic}: no answer from the broker for {SILENCE_S:.0f} s")
 
     def close(self) -> None:
         self._consumer.close()

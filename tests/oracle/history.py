@@ -17,7 +17,7 @@ from stream.rules.tree import Definitions, Node, Type
 from tests.oracle.evaluate import Duration, Instant, Judgement, in_order
 
 DAY_MS = 86_400_000
-KEPT_MESSAGE_IDS = 64
+KEPT_MESSAGE_IDS = 32
 KEPT_MESSAGE_MS = 7 * DAY_MS
 
 
