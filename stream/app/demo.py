@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,14 +18,15 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from rich.console import Console
 from rich.live import Live
 
 from stream.app.clock import now_ms
-from stream.app.demo_screen import ShopView, plain_line, screen, worth_showing
+from stream.app.demo_picks import Picks
+from stream.app.demo_screen import ShopView, plain_line, screen
 from stream.app.demo_worker import ShopClock
 from stream.app.embedded_broker import EmbeddedBroker, free_port
 from stream.app.shop import DAY_MS, Shop
@@ -43,6 +45,11 @@ SHOP_YEARS = 4
 """The shop's history ends today: brokers refuse timestamps of the future. At 5 days a second that is five minutes."""
 
 CUSTOMERS = 1_500
+LINES_PER_SECOND = 4.0
+ROWS_PER_SECOND = 2.0
+"""More would scroll past unread."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FRAME_S = 0.1
 RESTART_AFTER_S = 1.0
 CATCH_UP_S = 5.0
@@ -90,23 +97,26 @@ class Demo:
         self._failures = 0
 
     def run(self) -> None:
-        """Blocks until the time is over or Ctrl-C."""
-        with ExitStack() as stack:
+        """Blocks until the time is over, Ctrl-C, SIGTERM or a closed terminal."""
+        for number in ENDING:
+            signal.signal(number, _end)
+        with suppress(KeyboardInterrupt), ExitStack() as stack:
             folder = Path(tempfile.mkdtemp(prefix="segmenter-demo-"))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             address = self.broker
             if address is None:
                 self._say("starting the embedded broker")
                 embedded = EmbeddedBroker()
-                embedded.start()
                 stack.callback(embedded.stop)
+                embedded.start()
                 address = embedded.bootstrap
             settings = self._settings(folder, address)
             program = compile_program(load_definitions([settings.definitions]))
             create_topics(settings, list(program.extra_topics), PARTITIONS, 1)
+            dimensions = [definition.name for definition in program.definitions if not definition.is_segment]
+            self._picks = Picks(dimensions, LINES_PER_SECOND if self.plain else ROWS_PER_SECOND)
             stack.callback(self._stop_worker)
-            with suppress(KeyboardInterrupt):
-                self._play(settings, folder)
+            self._play(settings, folder)
         self._sum_up()
 
     # -- the play
@@ -129,6 +139,8 @@ class Demo:
                 while time.monotonic() < end_s and clock() < now_ms():
                     self._frame(shop, writer, reader, clock, rate)
                     show()
+                if time.monotonic() < end_s:
+                    self._note(f"{SHOP_YEARS} years of shop time have passed: the shop closes")
                 writer.flush()
                 self._finish(reader)
                 show()
@@ -153,8 +165,11 @@ class Demo:
             change = json.loads(record.value or b"{}")
             self.checked.take(change)
             self.view.take(change)
+            self._picks.offer(change)
             answer(change)
-            if self.plain and worth_showing(change):
+        for change in self._picks.take(time.monotonic()):
+            self.view.latest.append(change)
+            if self.plain:
                 self._say(plain_line(change))
 
     def _answer(self, shop: Shop, change: dict[str, Any], shop_ms: int) -> None:
@@ -254,6 +269,13 @@ class Demo:
         )
 
 
+def _end(_number: int, _frame: object) -> NoReturn:
+    """The first signal ends the play; while everything is put away, more of them would leave processes behind."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 class _Screen:
     """A live picture on a terminal, nothing elsewhere."""
 
@@ -268,7 +290,7 @@ class _Screen:
 
     def _show(self) -> None:
         if self._live is not None:
-            self._live.update(screen(self._view), refresh=True)
+            self._live.update(screen(self._view, self._live.console.height), refresh=True)
 
     def __exit__(self, *problem: Any) -> None:
         if self._live is not None:

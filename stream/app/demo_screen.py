@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-LATEST = 12
-"""Changes shown; more would scroll past unread."""
+from stream.app.demo_picks import headline
+
+LATEST = 16
+"""Changes kept for the screen."""
+
+BESIDE_LATEST = 16
+"""Lines of the screen that the latest changes leave to the rest."""
+
+NOTES = 2
 
 
 @dataclass
@@ -28,7 +37,7 @@ class ShopView:
     events_per_second: float = 0.0
     shop_time: str = ""
     worker: str = "starting"
-    notes: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    notes: deque[str] = field(default_factory=lambda: deque(maxlen=NOTES))
 
     def take(self, change: dict[str, Any]) -> None:
         """Fold one change value in."""
@@ -41,32 +50,23 @@ class ShopView:
         elif "segment" in change:
             self.members[change["segment"]] += 1 if change["member"] else -1
             self.entered[change["segment"]] += bool(change["member"])
-        if worth_showing(change):
-            self.latest.append(change)
-
-
-def worth_showing(change: dict[str, Any]) -> bool:
-    """First stages of newcomers say little; segments and silence say most."""
-    return "segment" in change or (change.get("cause", {}).get("kind") == "clock")
-
-
-def headline(change: dict[str, Any]) -> str:
-    """`win-back entered` or `lifecycle active -> inactive`."""
-    if "segment" in change:
-        held = " (held out)" if change.get("control") else ""
-        return f"{change['segment']} {'entered' if change['member'] else 'left'}{held}"
-    return f"{change['dimension']} {change['from_stage']} -> {change['to_stage']}"
 
 
 def reason(change: dict[str, Any]) -> str:
-    """The conditions that decided, shortly."""
-    parts = []
-    for because in change.get("because", [])[:3]:
-        value = because["value"]
-        shown = value if not isinstance(value, str) or len(value) < 25 else value[:10]
-        sign = "" if because["holds"] else "not "
-        parts.append(f"{sign}{because['expression']} [{shown}]")
-    return "; ".join(parts)
+    """The conditions that decided, shortly; those with a value say more than a plain yes or no, and come first."""
+    decided = sorted(change.get("because", []), key=lambda because: isinstance(because["value"], bool))
+    return "; ".join(_condition(because) for because in decided[:3])
+
+
+def _condition(because: dict[str, Any]) -> str:
+    value = because["value"]
+    if isinstance(value, bool):
+        shown = ""
+    elif isinstance(value, str):
+        shown = f" [{value if len(value) < 24 else value[:10]}]"  # of an instant the day
+    else:
+        shown = f" [{json.dumps(value)}]"
+    return f"{'' if because['holds'] else 'not '}{because['expression']}{shown}"
 
 
 def cause(change: dict[str, Any]) -> str:
@@ -74,13 +74,26 @@ def cause(change: dict[str, Any]) -> str:
     return "silence" if found.get("kind") == "clock" else str(found.get("event", found.get("kind", "")))
 
 
-def screen(view: ShopView) -> Group:
-    """The whole picture."""
-    top = Text.assemble(
+def screen(view: ShopView, height: int) -> Group:
+    """The whole picture, for a terminal of so many lines."""
+    shown = list(view.latest)[-max(3, height - BESIDE_LATEST) :]
+    return Group(
+        _top(view),
+        Panel(Group(_stages(view), Text(), _segments(view)), title="who is where", title_align="left"),
+        Panel(_latest(shown), title="latest changes, a few of many", title_align="left"),
+        Text("\n".join(view.notes), "dim"),
+    )
+
+
+def _top(view: ShopView) -> Text:
+    return Text.assemble(
         ("shop time ", "dim"), (view.shop_time, "bold"), ("   events ", "dim"), (f"{view.events:,}", "bold"),
         (" at ", "dim"), (f"{view.events_per_second:,.0f}/s", "bold"), ("   changes ", "dim"),
         (f"{view.changes:,}", "bold"), ("   worker ", "dim"), (view.worker, "bold"),
     )  # fmt: skip
+
+
+def _stages(view: ShopView) -> Table:
     stages = Table(box=None, pad_edge=False, show_header=False)
     for dimension, counts in view.stages.items():
         row = Text()
@@ -88,24 +101,29 @@ def screen(view: ShopView) -> Group:
             if count:
                 row.append(f"{stage} ", "cyan").append(f"{count}  ", "bold")
         stages.add_row(Text(dimension, "dim"), row)
-    inside = Text()
-    for segment, count in sorted(view.members.items()):
-        inside.append(f"{segment} ", "green").append(f"{count} in, {view.entered[segment]} entered   ")
-    stages.add_row(Text("segments", "dim"), inside)
-    latest = Table(box=None, pad_edge=False, expand=True)
-    for title, ratio in (("effective at", 3), ("customer", 2), ("change", 5), ("cause", 3), ("because", 12)):
-        latest.add_column(title, ratio=ratio, no_wrap=True, overflow="ellipsis", header_style="dim")
-    for change in reversed(view.latest):
+    return stages
+
+
+def _segments(view: ShopView) -> Columns:
+    return Columns(
+        [
+            Text.assemble((segment, "green"), (f" {count} in", "bold"), (f", {view.entered[segment]:,} entered", "dim"))
+            for segment, count in sorted(view.members.items())
+        ],
+        padding=(0, 3),
+        equal=True,
+    )
+
+
+def _latest(changes: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, expand=True)
+    for title, ratio in (("effective at", 3), ("customer", 2), ("change", 6), ("cause", 3), ("because", 12)):
+        table.add_column(title, ratio=ratio, no_wrap=True, overflow="ellipsis", header_style="dim")
+    for change in reversed(changes):
         style = "green" if change.get("member") else "yellow" if cause(change) == "silence" else ""
-        latest.add_row(
-            change["effective_at"][:16].replace("T", " "), change["customer_id"], Text(headline(change), style),
-            cause(change), reason(change),
-        )  # fmt: skip
-    notes = Text("\n".join(view.notes), "dim")
-    return Group(
-        top, Panel(stages, title="who is where", title_align="left"),
-        Panel(latest, title="latest changes", title_align="left"), notes,
-    )  # fmt: skip
+        at = change["effective_at"][:16].replace("T", " ")
+        table.add_row(at, change["customer_id"], Text(headline(change), style), cause(change), Text(reason(change)))
+    return table
 
 
 def plain_line(change: dict[str, Any]) -> str:

@@ -15,6 +15,10 @@ from stream.config import load_settings
 from stream.rules.compile import compile_program
 from stream.rules.load import load_definitions
 
+GRACE_S = 0.5
+"""Of the machine's time. In a tenth of a second, a frame of the demo, half a day of shop time passes: with a grace of
+two seconds of shop time every event would come late."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShopClock:
@@ -30,7 +34,8 @@ class ShopClock:
 
 def main(arguments: list[str]) -> None:
     path, started, shop_start, speed = arguments
-    settings = load_settings(Path(path), {})
+    grace_ms = int(GRACE_S * 1000 * float(speed))
+    settings = load_settings(Path(path), {}).model_copy(update={"grace_ms": grace_ms})
     program = compile_program(load_definitions([settings.definitions]))
     run_worker(settings, program, ShopClock(int(started), int(shop_start), float(speed)))
 
