@@ -117,12 +117,25 @@ def _segments(view: ShopView) -> Columns:
 
 def _latest(changes: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, expand=True)
-    for title, ratio in (("effective at", 3), ("customer", 2), ("change", 6), ("cause", 3), ("because", 12)):
-        table.add_column(title, ratio=ratio, no_wrap=True, overflow="ellipsis", header_style="dim")
+    for title, least, ratio in (
+        ("on", 10, 0),
+        ("customer", 8, 0),
+        ("change", 27, 5),
+        ("cause", 7, 3),
+        ("because", 9, 12),
+    ):
+        table.add_column(
+            title, ratio=ratio or None, min_width=least, no_wrap=True, overflow="ellipsis", header_style="dim"
+        )
     for change in reversed(changes):
         style = "green" if change.get("member") else "yellow" if cause(change) == "silence" else ""
-        at = change["effective_at"][:16].replace("T", " ")
-        table.add_row(at, change["customer_id"], Text(headline(change), style), cause(change), Text(reason(change)))
+        table.add_row(
+            change["effective_at"][:10],
+            change["customer_id"],
+            Text(headline(change), style),
+            cause(change),
+            Text(reason(change)),
+        )
     return table
 
 

@@ -42,7 +42,7 @@ class Profile:
         self.now_ms = NEVER_MS
         self.sequence = 0
         self.answers: tuple[int, ...] = (-1,) * definitions
-        self.since_ms = [NEVER_MS] * definitions
+        self.since_ms = [0] * definitions
         self.nth = [0] * definitions
         self.changed_by = [0] * definitions
         self.by_clock = [0] * definitions

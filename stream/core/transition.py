@@ -50,23 +50,28 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program) -> Transitio
     """Judge a customer for an event or a wake.
 
     An event is folded first, then judged at max(event time, customer's latest judged instant). A wake must not be
-    earlier than that instant.
+    earlier than that instant. `wake_ms` is where an answer flips next, or earlier: then it is only asked again there.
     """
+    due_ms = profile.wake_ms
     if type(stimulus) is Arrival:
         event = stimulus.event
         touched = program.fold(profile.cells, event)
         seen_before = profile.now_ms != NEVER_MS
-        if event.time_ms > profile.now_ms:
-            profile.now_ms = event.time_ms
-        if seen_before and not touched and profile.now_ms < profile.wake_ms:
-            return Transition([], profile.wake_ms)
+        now_ms = profile.now_ms = max(event.time_ms, profile.now_ms)
+        if seen_before and not touched and now_ms < due_ms:
+            return Transition([], due_ms)
     else:
         assert type(stimulus) is Wake and stimulus.due_ms >= profile.now_ms
-        profile.now_ms = stimulus.due_ms
-    answers, turns_ms = program.judge(profile.cells, profile.now_ms)
-    changes: list[Change] = []
+        now_ms = stimulus.due_ms
+    answers, turns_ms = program.judge(profile.cells, now_ms)
     if answers != profile.answers:
+        profile.now_ms = now_ms
         changes = _changes(profile, answers, program, stimulus)
+    else:
+        # A wake that changes nothing leaves no trace: the customer's own time stays where it was.
+        changes = []
+        if now_ms < due_ms <= turns_ms:
+            return Transition(changes, due_ms)  # nothing can turn before the wake that stands
     profile.wake_ms = _next_flip(profile, program, turns_ms)
     return Transition(changes, profile.wake_ms)
 
