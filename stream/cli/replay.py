@@ -175,7 +175,9 @@ def read_line(line: bytes, number: int, read_ms: int, newest_ms: int) -> Line:
         detail = f"_ts_ms is no whole number of milliseconds since 1970, at most {LAST_MS}"
         return Line(Rejected(number, Reason.BAD_TIMESTAMP, detail), 0)
     key, time_ms = _key(payload), _record_time(payload)
-    if payload.get("type") == "erase" and key != NO_KEY:
+    if payload.get("type") == "erase":
+        if key == NO_KEY:
+            return Line(Rejected(number, Reason.MISSING_CUSTOMER_ID, "an erase line names no userId"), 0)
         erased_ms = newest_ms if time_ms is None else time_ms
         return Line(decode(key, None, None, erased_ms, number, read_ms), erased_ms)
     if time_ms is not None:
