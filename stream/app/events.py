@@ -7,6 +7,7 @@ channel feeds itself from librdkafka; Faust's own Kafka drivers stay off.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -32,6 +33,8 @@ class CustomerEvents(faust.Channel):
 
 class Feed(Service):  # type: ignore[misc]
     """Starts source and engine, pumps batches into the channel, and stops them in the right order."""
+
+    logger = logging.getLogger("mode")
 
     def __init__(
         self,

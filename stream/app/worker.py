@@ -25,7 +25,7 @@ from stream.app.clock import now_ms
 from stream.app.crash_points import crash_point_from
 from stream.app.data_dir import DataDir
 from stream.app.events import CustomerEvents, Feed
-from stream.app.http import add_routes
+from stream.app.http import add_routes, check_is_free
 from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
 from stream.app.progress import RestoreProgress
@@ -64,6 +64,7 @@ class SegmenterApp(faust.App):  # type: ignore[misc]
     """A Faust app that reads no topics of its own."""
 
     BootStrategy = NoKafkaDrivers
+    logger = logging.getLogger("mode")  # its comings and goings say nothing an operator needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Built:
 def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_ms) -> NoReturn:
     """Run until told to stop; ends the process. Exit code 0 after SIGTERM or SIGINT, else not."""
     set_up_logs(settings.log, settings.log_format)
+    check_is_free(settings.listen)
     data_dir = DataDir(settings.data_dir)
     partitions = input_partitions(settings)
     problems = check_topics(settings, program.extra_topics)
