@@ -351,12 +351,20 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: found {error.strerror or error}, expected a readable settings file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: found text that is not YAML ({error}), expected a mapping of settings") from None
+        raise ConfigError(
+            f"{path}: found text that is not YAML ({_first_problem(error)}), expected a mapping of settings"
+        ) from None
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: found {type(found).__name__}, expected a mapping of settings")
     return {str(key): value for key, value in found.items()}
+
+
+def _first_problem(error: Exception) -> str:
+    """Where and what, on one line: PyYAML's own text draws the place over several."""
+    problem, mark = getattr(error, "problem", None) or str(error), getattr(error, "problem_mark", None)
+    return problem if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def _read(path: Path) -> str:
@@ -429,7 +437,7 @@ def _plaintext_problems(properties: Mapping[str, str | SecretStr], allowed: bool
     far = [server.strip() for server in servers.split(",") if not _is_loopback(server.strip())]
     if not far:
         return []
-    expected = "SSL or SASL_SSL, or the setting `allow_plaintext: true`"
+    expected = f"SSL or SASL_SSL, or the setting `allow_plaintext: true` ({_variable('allow_plaintext')}=true)"
     return [_Wrong(f"{protocol} to {', '.join(far)}", expected, "security.protocol")]
 
 

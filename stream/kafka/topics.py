@@ -168,7 +168,8 @@ def _describe(admin: AdminClient, names: Sequence[str], settings: Settings) -> d
         listed = admin.list_topics(timeout=CALL_S).topics
     except KafkaException as exception:
         servers = settings.kafka_properties()["bootstrap.servers"]
-        raise _told(exception, f"no answer from the brokers at {servers}") from exception
+        what = f"no answer from the brokers at {servers} (are they running, and is kafka.bootstrap.servers right?)"
+        raise _told(exception, what) from exception
     there = {name: listed[name] for name in names if name in listed and listed[name].error is None}
     configs = _configs(admin, list(there))
     return {name: Found(len(there[name].partitions), configs[name]) if name in there else None for name in names}
