@@ -42,10 +42,11 @@ class Profile:
         self.now_ms = NEVER_MS
         self.sequence = 0
         self.answers: tuple[int, ...] = (-1,) * definitions
-        self.since_ms = [0] * definitions
-        self.nth = [0] * definitions
-        self.changed_by = [0] * definitions
-        self.by_clock = [0] * definitions
+        # Arrays, because the codec writes and reads them as they lie in memory.
+        self.since_ms: array[int] = array("q", bytes(8 * definitions))
+        self.nth: array[int] = array("I", bytes(4 * definitions))
+        self.changed_by: array[int] = array("I", bytes(4 * definitions))
+        self.by_clock = bytearray(definitions)
         self.control: list[bool | None] = [None] * definitions
         self.message_ids: array[int] = array("q")
         self.message_times: array[int] = array("q")

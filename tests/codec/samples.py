@@ -37,10 +37,10 @@ def a_profile(customer_id: str = "c-1042") -> Profile:
     profile.now_ms = NOW_MS
     profile.sequence = 20
     profile.answers = (2, 1, 1, 0)
-    profile.since_ms = [NOW_MS, NOW_MS - DAY_MS, NOW_MS, NEVER_MS]
-    profile.nth = [5, 2, 1, 0]
-    profile.changed_by = [17, 18, 20, 0]
-    profile.by_clock = [0, 1, 0, 0]
+    profile.since_ms = array("q", [NOW_MS, NOW_MS - DAY_MS, NOW_MS, NEVER_MS])
+    profile.nth = array("I", [5, 2, 1, 0])
+    profile.changed_by = array("I", [17, 18, 20, 0])
+    profile.by_clock = bytearray([0, 1, 0, 0])
     profile.control = [None, None, False, None]
     profile.message_ids = array("q", [-(1 << 63), 0, (1 << 63) - 1])
     profile.message_times = array("q", [NOW_MS - 2, NOW_MS - 1, NOW_MS])
@@ -69,6 +69,7 @@ def a_change(**other: Any) -> Change:
         "replayed": False,
         "corrects": None,
         "carried": {"email": "ada@example.com"},
+        "approximate": False,
     }
     return Change(**{**fields, **other})
 
@@ -105,6 +106,7 @@ def an_event_cause(**other: Any) -> EventCause:
 instants = st.integers(min_value=0, max_value=LAST_MS)
 offsets = st.integers(min_value=0, max_value=(1 << 53) - 1)
 counts = st.integers(min_value=1, max_value=(1 << 53) - 1)
+stored_counts = st.integers(min_value=1, max_value=(1 << 32) - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 customer_ids = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=256)
 numbers = st.integers(-(1 << 53), 1 << 53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -152,6 +154,7 @@ def changes(draw: st.DrawFn) -> Change:
         valid_until_ms=draw(st.none() | instants | st.just(FOREVER_MS)),
         control=None if definition.stages else draw(st.none() | st.booleans()),
         corrects=draw(st.none() | counts),
+        approximate=draw(st.booleans()),
         carried={} if definition.stages else draw(st.dictionaries(st.sampled_from(["email", "last_order"]), scalars)),
         **common,
     )
@@ -171,7 +174,7 @@ def profiles(draw: st.DrawFn) -> Profile:
         draw(customer_ids), (draw(st.integers(0, 99)), draw(offsets)), 4, draw(st.lists(cell_values, max_size=3))
     )
     answers = draw(st.tuples(*(st.integers(-1, max(len(each.stages) - 1, 1)) for each in Shop.definitions)))
-    since_ms, changed_by, control = draw(instants), draw(counts), draw(st.none() | st.booleans())
+    since_ms, changed_by, control = draw(instants), draw(stored_counts), draw(st.none() | st.booleans())
     for index, definition in enumerate(Shop.definitions):
         answer = answers[index]
         changed = answer > 0 or (answer == 0 and bool(definition.stages))

@@ -89,9 +89,11 @@ def test_bytes_that_are_no_state_are_refused_never_misread(data: bytes) -> None:
         decode_profile("c-1042", data, SHOP)
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"5", b"[1,2]", b"nonsense"])
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"5", b"[1,2]", b"nonsense", b"[[],[1,0],null]"])
 def test_a_body_of_another_shape_is_refused(body: bytes) -> None:
-    data = snapshot._HEADER.pack(SNAPSHOT_VERSION, 0, 0, len(body), 0) + body
+    whole = encode_profile(a_profile())
+    *numbers, old_body = snapshot._HEADER.unpack_from(whole)
+    data = snapshot._HEADER.pack(*numbers, len(body)) + whole[snapshot._HEADER.size : -old_body] + body
     with pytest.raises(UnreadableState, match="damaged"):
         decode_profile("c-1042", data, SHOP)
 
