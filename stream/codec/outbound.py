@@ -113,6 +113,8 @@ class Encoder:
         value["control"] = change.control
         value["replayed"] = change.replayed
         value["corrects"] = corrects
+        if change.approximate:
+            value["approximate"] = True
         if change.carried:
             value["with"] = change.carried
 

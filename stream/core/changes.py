@@ -35,7 +35,8 @@ Cause = EventCause | ClockCause | ErasureCause
 class Change:
     """One change. `definition` None: the customer was erased. Stages are indices into `definition.stages`
     (None: no stage before); for a segment `before`/`after` are 0 and 1 (`before` None and 0 mean the same).
-    `sequence` is gapless per customer and life, `nth` per definition. `corrects`: sequence of the change undone."""
+    `sequence` is gapless per customer and life, `nth` per definition. `corrects`: sequence of the change undone.
+    `approximate`: more happened than is kept one by one, so the answer may come late by a slice of its window."""
 
     definition: Definition | None
     sequence: int
@@ -53,3 +54,4 @@ class Change:
     replayed: bool
     corrects: int | None
     carried: dict[str, Any]
+    approximate: bool = False

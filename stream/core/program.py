@@ -67,6 +67,9 @@ class Program(Protocol):
     def because(self, index: int, cells: Cells, now_ms: int) -> list[Decider]:
         """The conditions that decided this answer."""
 
+    def approximate(self, index: int, cells: Cells) -> bool:
+        """Whether this answer, or what is carried with it, rests on entries that were merged or dropped for room."""
+
     def carried(self, index: int, cells: Cells, now_ms: int) -> dict[str, Any]:
         """The values of the segment's `with:`; instants as RFC 3339 text."""
 

@@ -136,6 +136,7 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
                 replayed=stimulus.replayed,
                 corrects=corrected[position],
                 carried=program.carried(index, profile.cells, profile.now_ms),
+                approximate=program.approximate(index, profile.cells),
             )
         )
         profile.since_ms[index] = profile.now_ms

@@ -17,16 +17,15 @@ from zoneinfo import ZoneInfo
 from stream.core import windows
 from stream.core.events import FOREVER_MS, Event
 from stream.core.program import Answers, Cells, Decider, Definition
-from stream.core.windows import CAP
 from stream.errors import Place
-from stream.rules.canonical import by_name, canonical, conditions_of, definitions_hash, part_hash
+from stream.rules.canonical import by_name, canonical, closure, conditions_of, definitions_hash, part_hash
 from stream.rules.conversions import converter, day_of, shown
 from stream.rules.explain import Explainer, atoms_of, is_private
 from stream.rules.generate_conditions import CustomerExpressions
 from stream.rules.generate_fold import event_names, write_fold
 from stream.rules.generate_judge import FunctionWriter
 from stream.rules.generate_values import HELPERS
-from stream.rules.needs import Needs
+from stream.rules.needs import Cell, Needs, leaf_key, whole_leaves
 from stream.rules.source import Module
 from stream.rules.tree import Definitions, DimensionDefinition, Node, SegmentDefinition, Trait, Type
 from stream.rules.turning import search
@@ -76,6 +75,7 @@ class CompiledProgram:
         self._tree = definitions
         self._known = list(by_name(definitions).values())
         self._needs = Needs(definitions)
+        self._bounded = [self._bounded_cells(each.name) for each in self.definitions]
         self.event_names: tuple[str, ...] = event_names(self._needs)
         self._helpers = {**HELPERS, **_WINDOW_HELPERS, "search": search, **self._zone_helpers()}
         module = Module()
@@ -137,19 +137,19 @@ class CompiledProgram:
         place = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
         return place < definition.control_share * 2.0**64
 
-    def approximate(self, cells: Cells) -> bool:
-        """Whether something was merged or dropped, so that an answer may be off near the edge of its window."""
-        return any(self.merged(cells).values())
+    def approximate(self, index: int, cells: Cells) -> bool:
+        """Whether this answer, those it depends on, or what is carried with it rest on merged or dropped entries."""
+        return any(cell.is_full(cells[at]) for at, cell in self._bounded[index])
 
-    def merged(self, cells: Cells) -> dict[str, int]:
-        """How many events were merged into slices, and how many cells of values are full (older values are dropped)."""
-        found = {"merged": 0, "full": 0}
-        for cell, kept in zip(self._needs, cells, strict=True):
-            if cell.kind in ("instants", "amounts"):
-                found["merged"] += sum(each[1] for each in kept[-1])
-            elif cell.kind in ("values", "days", "value_log", "day_log") and cell.whole_ms and len(kept[0]) >= CAP:
-                found["full"] += 1
-        return found
+    def _bounded_cells(self, name: str) -> list[tuple[int, Cell]]:
+        """The cells whose cap may make an answer, or what is carried with it, approximate; with their index."""
+        known = by_name(self._tree)
+        nodes = [condition for each in closure(self._tree, {name}) for condition in conditions_of(known[each])]
+        definition = known[name]
+        if isinstance(definition, SegmentDefinition):
+            nodes += [value for _, value in definition.carried]
+        places = sorted({self._needs.index(leaf_key(leaf)) for node in nodes for leaf in whole_leaves(node)})
+        return [(at, cell) for at in places if (cell := self._needs.cells[at]).is_bounded]
 
     @cached_property
     def _conditions(self) -> list[tuple[str, Node]]:

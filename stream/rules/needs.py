@@ -61,6 +61,9 @@ _BLANKS: dict[str, Any] = {
     "trait": [None, NEVER_MS, -1],
 }
 
+_SLICED = frozenset({"instants", "amounts"})
+_DROPPING = frozenset({"values", "days", "value_log", "day_log"})
+
 
 @dataclass(slots=True)
 class Cell:
@@ -85,6 +88,15 @@ class Cell:
     def blank(self) -> str:
         """Source of the cell of which nothing is known."""
         return repr(_BLANKS[self.kind])
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a word needs every entry of a window, of which only so many are kept one by one."""
+        return self.kind == "amounts" or (self.whole_ms > 0 and self.kind in _SLICED | _DROPPING)
+
+    def is_full(self, kept: Any) -> bool:
+        """Whether entries of a bounded cell were merged, or (values, days) from now on are dropped."""
+        return bool(kept[-1]) if self.kind in _SLICED else len(kept[0]) >= self.limit
 
     @property
     def limit(self) -> int:
@@ -118,6 +130,15 @@ def last_key(selector: Selector) -> Key:
 
 def trait_key(trait: Trait) -> Key:
     return ("trait", trait.source, *trait.path)
+
+
+def whole_leaves(node: Node) -> Iterator[Leaf]:
+    """The words that need every entry of their window, not just the newest few; facts are opened."""
+    if isinstance(node, Leaf):
+        yield node
+    elif newest_levels(node) is None and not isinstance(node, Silent):
+        for child in children(node):
+            yield from whole_leaves(child)
 
 
 class Needs:

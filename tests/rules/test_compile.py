@@ -245,10 +245,20 @@ def test_cells_do_not_depend_on_the_order_of_arrival(order: list[int], later: in
 def test_more_events_than_are_kept_make_the_answers_approximate() -> None:
     program = segment_of("count(purchase, 7d) > count(viewed, 7d)")
     customer = Customer(program).sees(*(event(START + number) for number in range(CAP)))
-    assert program.approximate(customer.cells) is False
+    assert program.approximate(0, customer.cells) is False
     customer.sees(event(START + CAP))
-    assert program.approximate(customer.cells) is True
-    assert program.merged(customer.cells) == {"merged": 1, "full": 0}
+    assert program.approximate(0, customer.cells) is True
+
+
+def test_the_newest_instants_answer_exactly_however_many_more_there_are() -> None:
+    program = program_of(
+        "facts:\n  orders: count(purchase, 7d)\n"
+        "segments:\n  often:\n    when: orders >= 5\n  more-than-viewed:\n    when: orders > count(viewed, 7d)\n"
+        "  both:\n    when: in('often') and in('more-than-viewed')\n  told:\n    when: orders >= 1\n    with: {n: orders}\n"
+    )
+    customer = Customer(program).sees(*(event(START + number) for number in range(CAP + 1)))
+    found = [program.approximate(index, customer.cells) for index in range(4)]
+    assert found == [False, True, True, True]
 
 
 def test_days_are_those_of_the_files_zone() -> None:
