@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -282,7 +283,7 @@ def test_the_subscriber_that_is_shown_starts_a_flow_for_who_is_in_now(tmp_path: 
         create_topics(settings, [], 1, 1)
         writer = EventWriter(kafka, settings.topics.changes)
         for changed in ({}, {"replayed": False, "control": True}, {"replayed": False, "id": "00000000.0.0.7"}):
-            writer.write(b"kim", json.dumps({**shown, **changed}).encode(), 1_767_600_000_000)
+            writer.write(b"kim", json.dumps({**shown, **changed}).encode(), time.time_ns() // 1_000_000)
         writer.flush()
         with pytest.raises(Told):
             exec(program.replace("localhost:9092", broker.bootstrap), {"start_flow": start_flow})

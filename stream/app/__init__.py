@@ -1,0 +1,8 @@
+"""The Faust app: everything wired, and the one clock.
+
+`worker`        builds the app from settings and a program, and runs it
+`events`        the channel that librdkafka feeds, and the service that owns the engine
+`http`, `status`  /metrics, health, status
+`clock`         the only place that asks the machine for the time
+`demo*`, `shop`, `embedded_broker`  the demo
+"""

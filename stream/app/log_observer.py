@@ -10,9 +10,6 @@ log = structlog.get_logger()
 
 
 class LogObserver(Observer):
-    def assigned(self, partitions: list[int]) -> None:
-        log.info("assigned", partitions=sorted(partitions))
-
     def dropped(self, partitions: list[int]) -> None:
         log.info("dropped", partitions=sorted(partitions))
 

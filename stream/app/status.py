@@ -72,7 +72,7 @@ class EngineStatus:
 
     def _failure_check(self) -> Check:
         failure = self._engine.failure
-        return Check("failure", failure is None, f"the worker is ending: {type(failure).__name__}")
+        return Check("failure", failure is None, "" if failure is None else f"ending: {type(failure).__name__}")
 
     def _commit_check(self) -> Check:
         engine = self._engine

@@ -5,5 +5,5 @@
 `snapshot`  a Profile <-> the bytes kept in the store and the changelog (versioned)
 `journal`   what a commit did, and where a partition stands, <-> bytes (versioned)
 
-The same input gives the same bytes, always: `segmenter verify` compares them.
+The same input gives the same bytes, always, so that a replay can be compared byte by byte.
 """

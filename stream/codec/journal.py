@@ -184,5 +184,6 @@ def _decode(data: bytes, kind: type[_Value], version: int, what: str) -> _Value:
 def _damaged(what: str, found: str) -> UnreadableState:
     return UnreadableState(
         f"{what} is damaged: found {found}; move the partition's directory away, so that it is rebuilt from the state "
-        "topic; if the topic itself is damaged, restore it from a copy, or begin anew under another `name`"
+        "topic; if the topic itself is damaged, restore it from a copy, or begin anew under another `name` "
+        "and `output_prefix`"
     )

@@ -18,7 +18,7 @@ class Customers:
     def __init__(self, store: StateStore, program: Program, capacity: int) -> None:
         self._store = store
         self._program = program
-        self._capacity = capacity
+        self.capacity = capacity  # this partition's share of the worker's
         self._profiles: dict[str, Profile] = {}
         self._digests: dict[str, int] = {}
 
@@ -49,7 +49,7 @@ class Customers:
 
     def trim(self) -> None:
         """Evict the oldest down to the bound; only after a commit, when all are clean."""
-        over = len(self._profiles) - self._capacity
+        over = len(self._profiles) - self.capacity
         if over > 0:
             for customer_id in list(self._profiles)[:over]:
                 del self._profiles[customer_id], self._digests[customer_id]

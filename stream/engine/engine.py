@@ -179,6 +179,7 @@ class Engine:
             task = self.tasks.pop(partition, None)
             if task is not None:
                 await loop.run_in_executor(self._transacting, task.store.close)
+        self._share_cache()
         self.observer.dropped(partitions)
 
     async def _restore(self, partition: int, assignment: int) -> None:
@@ -207,7 +208,14 @@ class Engine:
             self.tasks[partition] = task
             task.epoch = self._next_epoch()
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
+            self._share_cache()
             self.outside.source.start(partition, task.partition.next_offset, task.epoch)
+
+    def _share_cache(self) -> None:
+        """The worker's cache of customers is divided evenly among its partitions."""
+        live = self._live()
+        for task in live:
+            task.customers.capacity = self.settings.task.cache_customers // len(live)
 
     def _next_epoch(self) -> int:
         self._epochs += 1

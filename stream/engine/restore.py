@@ -152,8 +152,8 @@ class Restorer:
                     raise StartRefused(
                         f"partition {partition}: the group has committed offset {committed.offset}, but the "
                         "state topic holds nothing for it. The state topic was emptied or deleted, or another "
-                        "pipeline used this group. Restore the topic, or begin anew under another `name` (all "
-                        "customers are then new)."
+                        "pipeline used this group. Restore the topic, or begin anew under another `name` and "
+                        "`output_prefix` (all customers are then new)."
                     )
                 meta = self._begin(partition)
                 store.write([], [], [], encode_local(end, meta))
@@ -205,7 +205,7 @@ class Restorer:
             raise StartRefused(
                 f"partition {partition}: the state topic holds {keys} customers, the last commit counted {meta.keys} "
                 "(or their digest differs): records of the state topic are missing. Restore the topic from a copy, or "
-                "begin anew under another `name`."
+                "begin anew under another `name` and `output_prefix`."
             )
 
     # -- checks
@@ -239,7 +239,7 @@ class Restorer:
             raise StartRefused(
                 f"the input had {meta.partition_count} partitions when this state began and has "
                 f"{self.beginning.partition_count} now: customers would move away from their state. Go back to "
-                f"{meta.partition_count}, or begin anew under another `name`."
+                f"{meta.partition_count}, or begin anew under another `name` and `output_prefix`."
             )
         if meta.program["hash"] != self.program.hash:
             raise StartRefused(
@@ -252,7 +252,7 @@ class Restorer:
             raise StartRefused(
                 f"partition {partition}: the next event to read is {meta.next_offset}, but the input begins at {low}: "
                 f"retention has deleted {low - meta.next_offset} unread events. Lengthen the input's retention; to "
-                "go on without them begin anew under another `name`."
+                "go on without them begin anew under another `name` and `output_prefix`."
             )
 
     def _set_aside(self, partition: int, reason: str) -> None:
@@ -265,5 +265,5 @@ def _disagreement(partition: int, meta: Meta, committed: Committed) -> str:
     return (
         f"partition {partition}: the state topic says offset {meta.next_offset}, commit {meta.commit_number}, the "
         f"group has committed {found}. Going on would lose or repeat events. If the group's offsets were reset or have "
-        "expired, set them back; otherwise begin anew under another `name`."
+        "expired, set them back; otherwise begin anew under another `name` and `output_prefix`."
     )

@@ -224,7 +224,7 @@ class KafkaSource:
             raise StartRefused(
                 f"{self._topic}, partition {partition}: the next event to read is not there ({error.str()}): retention "
                 "has deleted it, or the topic was made anew. Lengthen the retention; to go on without those events "
-                "begin anew under another `name`."
+                "begin anew under another `name` and `output_prefix`."
             )
         if error.code() == KafkaError.FENCED_INSTANCE_ID:
             raise SourceFailed(

@@ -54,7 +54,7 @@ def plan(settings: Settings, definitions_topics: Sequence[str], limit_bytes: int
     rejected = _CHANGES | {"max.message.bytes": str(limit_bytes + HEADROOM_BYTES)}
     journal = {
         "cleanup.policy": "delete",
-        "retention.ms": str(90 * DAY_MS),  # as far back as `verify` can prove
+        "retention.ms": str(90 * DAY_MS),  # as far back as what was done can be done again
         "message.timestamp.type": "LogAppendTime",  # the broker's time, against which our clock is held
     }
     return [
