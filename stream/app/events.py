@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import faust
 from faust.types import AppT
 from mode import Service
-from mode.types import ServiceT
 
 from stream.engine.engine import Engine
 from stream.kafka.source import KafkaSource
@@ -55,9 +54,6 @@ class Feed(Service):  # type: ignore[misc]
         self.batches = batches
         self._prepare = prepare  # blocking: the producer's initialisation
         self._watch = watch  # runs beside the rest
-
-    def on_init_dependencies(self) -> Iterable[ServiceT]:
-        return []
 
     async def on_start(self) -> None:
         loop = asyncio.get_running_loop()

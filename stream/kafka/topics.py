@@ -95,11 +95,13 @@ def create_topics(
     if there is None:
         spec = TopicSpec(name, "input", {"cleanup.policy": "delete", "retention.ms": "-1"})
         made += _create(admin, [spec], partitions, replication)
-        there = _await(admin, name, settings)
+        there = _await(admin, [name], settings)[name]
     specs = plan(settings, definitions_topics, _limit(there))
     found = _describe(admin, [spec.name for spec in specs], settings)
     missing = [spec for spec in specs if found[spec.name] is None]
-    return made + _create(admin, missing, there.partitions, replication)
+    made += _create(admin, missing, there.partitions, replication)
+    _await(admin, made, settings)
+    return made
 
 
 def check_topics(settings: Settings, definitions_topics: Sequence[str]) -> list[str]:
@@ -210,16 +212,20 @@ def _create(admin: AdminClient, specs: Sequence[TopicSpec], partitions: int, rep
     return made
 
 
-def _await(admin: AdminClient, name: str, settings: Settings) -> Found:
-    """A topic made a moment ago: not every broker knows it at once."""
-    found = None
-    for attempt in stamina.retry_context(on=LookupError, attempts=None, timeout=CALL_S, wait_max=0.5):
-        with attempt:
-            found = _describe(admin, [name], settings)[name]
-            if found is None:
-                raise LookupError(name)
-    assert found is not None
-    return found
+def _await(admin: AdminClient, names: Sequence[str], settings: Settings) -> dict[str, Found]:
+    """Topics made a moment ago: not every broker knows them at once."""
+    known: dict[str, Found] = {}
+    try:
+        for attempt in stamina.retry_context(on=LookupError, attempts=None, timeout=CALL_S, wait_max=0.5):
+            with attempt:
+                found = _describe(admin, names, settings)
+                known = {name: each for name, each in found.items() if each is not None}
+                if len(known) < len(names):
+                    raise LookupError
+    except LookupError:
+        unknown = ", ".join(name for name in names if name not in known)
+        raise KafkaUnreachable(f"{unknown}: made, but not known to the broker after {CALL_S:.0f} s") from None
+    return known
 
 
 def _told(exception: KafkaException, what: str) -> Exception:
