@@ -74,7 +74,8 @@ def decode(
     if isinstance(message, Fault):
         return Rejected(offset, message.reason, message.detail)
 
-    kind = message.get("type")
+    get = message.get
+    kind = get("type")
     if not isinstance(kind, str) or kind not in _CALLS:
         return _other_type(kind, offset)
     fault = _fault_of_fields(message, kind, customer_id)
@@ -83,15 +84,16 @@ def decode(
     time_ms = _event_time(message, received_ms)
     if isinstance(time_ms, Fault):
         return Rejected(offset, time_ms.reason, time_ms.detail)
+    latest_ms = received_ms if received_ms < read_ms else read_ms
     return Event(
         customer_id,
         kind,
         message["event"] if kind == "track" else "",
-        min(time_ms, received_ms, read_ms),
+        time_ms if time_ms < latest_ms else latest_ms,
         offset,
-        message.get("messageId"),
+        get("messageId"),
         _properties(message, kind),
-        message.get("context") or {},
+        get("context") or {},
         traceparent,
     )
 
@@ -131,22 +133,23 @@ def _other_type(kind: Any, offset: int) -> Rejected | Ignored:
 
 def _fault_of_fields(message: dict[str, Any], kind: str, customer_id: str) -> Fault | None:
     """Everything that must be right besides the event time."""
-    user_id = message.get("userId")
+    get = message.get
+    user_id = get("userId")
     if user_id is None:
-        user_id = message.get("anonymousId")
+        user_id = get("anonymousId")
     if user_id != customer_id:
         return _fault_of_user(user_id)
-    message_id = message.get("messageId")
+    message_id = get("messageId")
     if message_id is not None and not (
         type(message_id) is str and 0 < len(message_id) <= MAX_MESSAGE_ID and "\0" not in message_id
     ):
         return Fault(Reason.BAD_FIELD, f"messageId is no text of 1 to {MAX_MESSAGE_ID} characters without NUL")
     if kind == "track":
-        name = message.get("event")
-        if not (isinstance(name, str) and 0 < len(name) <= MAX_EVENT_NAME):
+        name = get("event")
+        if not (type(name) is str and 0 < len(name) <= MAX_EVENT_NAME):
             return Fault(Reason.MISSING_EVENT_NAME, f"event is no text of 1 to {MAX_EVENT_NAME} characters")
     for field in _OBJECTS:
-        part = message.get(field)
+        part = get(field)
         if type(part) is not dict and part is not None:
             return Fault(Reason.BAD_FIELD, f"{field} is no object")
     return None
@@ -175,19 +178,20 @@ def _event_time(message: dict[str, Any], received_ms: int) -> int | Fault:
     `timestamp` beside `originalTimestamp` is corrected already; else `receivedAt - (sentAt - stated)`.
     Source: twilio.com/docs/segment/connections/spec/common, "Timestamps".
     """
-    stated = message.get("timestamp")
-    original = message.get("originalTimestamp")
+    get = message.get
+    stated = get("timestamp")
+    original = get("originalTimestamp")
     if stated is None and original is None:
         return received_ms
     stated_ms = _instant(original if stated is None else stated)
     if stated_ms is None:
         field = "originalTimestamp" if stated is None else "timestamp"
         return Fault(Reason.BAD_TIMESTAMP, f"{field} is no RFC 3339 text of the years 1970 to 9999")
-    sent = message.get("sentAt")
+    sent = get("sentAt")
     if sent is None or (stated is not None and original is not None):
         return stated_ms
     sent_ms = _instant(sent)
-    received = message.get("receivedAt")
+    received = get("receivedAt")
     arrived_ms = received_ms if received is None else _instant(received)
     if sent_ms is None or arrived_ms is None:
         field = "sentAt" if sent_ms is None else "receivedAt"

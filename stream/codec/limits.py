@@ -61,26 +61,24 @@ def fault_within(parsed: Any, size: int) -> Fault | None:
 def _keys_within(value: Any, depth: int) -> int:
     """How many keys `value`, found at this level, holds in all its objects; checks depth and numbers on the way."""
     kind = type(value)
+    keys = 0
     if kind is dict:
         keys = len(value)
         value = value.values()
-    elif kind is list:
-        keys = 0
-    else:
-        keys = 0
+    elif kind is not list:
         value = (value,)
         depth -= 1
     if depth > MAX_DEPTH:
         raise _BoundBroken(Reason.TOO_DEEP, _TOO_DEEP)
     for item in value:
         kind = type(item)
-        if kind is str or kind is bool or item is None:
+        if kind is str:
             continue
-        if kind is int or kind is float:
-            if not -NUMBER_LIMIT < item < NUMBER_LIMIT:
-                raise _BoundBroken(Reason.BAD_NUMBER, _BAD_NUMBER)
-        else:
-            keys += _keys_within(item, depth + 1)
+        if kind is dict or kind is list:
+            if item:
+                keys += _keys_within(item, depth + 1)
+        elif item is not None and not -NUMBER_LIMIT < item < NUMBER_LIMIT:
+            raise _BoundBroken(Reason.BAD_NUMBER, _BAD_NUMBER)
     return keys
 
 

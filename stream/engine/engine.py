@@ -48,7 +48,7 @@ COMMIT_STRETCH = 5
 """The interval is at least so many times what the broker took for the last transaction. Our own work for it does not
 count: it grows with the interval."""
 
-LONGEST_INTERVAL_S = 1.0
+LONGEST_STRETCH_S = 1.0
 ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
 FRAMES_LOGGED = 5
@@ -264,9 +264,9 @@ class Engine:
 
     async def _commit_loop(self) -> None:
         while not self._closed:
-            interval = max(self.settings.commit_interval_s, COMMIT_STRETCH * self._broker_s)
+            stretched = min(COMMIT_STRETCH * self._broker_s, LONGEST_STRETCH_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._commit_now.wait(), min(interval, LONGEST_INTERVAL_S))
+                await asyncio.wait_for(self._commit_now.wait(), max(self.settings.commit_interval_s, stretched))
             self._commit_now.clear()
             await self.commit()
 
