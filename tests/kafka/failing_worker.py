@@ -1,6 +1,6 @@
 """A worker whose program breaks on one message, as a bug of ours would.
 
-    python -m tests.kafka.failing_worker CONFIG
+python -m tests.kafka.failing_worker CONFIG
 """
 
 from __future__ import annotations
