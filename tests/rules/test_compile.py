@@ -254,7 +254,8 @@ def test_the_newest_instants_answer_exactly_however_many_more_there_are() -> Non
     program = program_of(
         "facts:\n  orders: count(purchase, 7d)\n"
         "segments:\n  often:\n    when: orders >= 5\n  more-than-viewed:\n    when: orders > count(viewed, 7d)\n"
-        "  both:\n    when: in('often') and in('more-than-viewed')\n  told:\n    when: orders >= 1\n    with: {n: orders}\n"
+        "  both:\n    when: in('often') and in('more-than-viewed')\n"
+        "  told:\n    when: orders >= 1\n    with: {n: orders}\n"
     )
     customer = Customer(program).sees(*(event(START + number) for number in range(CAP + 1)))
     found = [program.approximate(index, customer.cells) for index in range(4)]
