@@ -75,8 +75,7 @@ def _keys_within(value: Any, depth: int) -> int:
         if kind is str:
             continue
         if kind is dict or kind is list:
-            if item:
-                keys += _keys_within(item, depth + 1)
+            keys += _keys_within(item, depth + 1)
         elif item is not None and not -NUMBER_LIMIT < item < NUMBER_LIMIT:
             raise _BoundBroken(Reason.BAD_NUMBER, _BAD_NUMBER)
     return keys
