@@ -320,6 +320,13 @@ FAMILIES = (
     ),
     Family(
         _STATE,
+        COUNTER,
+        "state_merged",
+        "How many entries were merged or dropped, a customer having more than is kept one by one? Answers that "
+        "rest on them say `approximate`.",
+    ),
+    Family(
+        _STATE,
         GAUGE,
         "cached_customers",
         "How many customers are held decoded? At the bound: others are read from the store.",

@@ -244,6 +244,7 @@ class Metrics(Observer):
         for name, child in self._misfits:
             child.inc(getattr(counts, name))
         self._families["wakes_fired"].inc(counts.wakes)
+        self._families["state_merged"].inc(counts.merged)
         self._families["memberships_written"].inc(report.memberships)
         for reason, events in report.rejected.items():
             self._rejected[reason].inc(events)

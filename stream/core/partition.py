@@ -35,6 +35,7 @@ class Counts:
     erased: int = 0
     late: int = 0  # of the accepted: earlier than the customer's latest judged instant
     wakes: int = 0
+    merged: int = 0  # entries of customers' states, merged or dropped because a cap was reached
 
 
 @dataclass(slots=True)
@@ -195,7 +196,9 @@ class Partition:
             if event.time_ms < profile.now_ms:
                 counts.late += 1
         counts.accepted += 1
+        merged = self.program.merged(profile.cells)
         changes = advance(profile, Arrival(event, read_ms, event.offset < self._replay_until[0]), self.program).changes
+        counts.merged += self.program.merged(profile.cells) - merged
         remember(profile, mark, event.time_ms)
         if changes:
             self._changed(profile, changes)

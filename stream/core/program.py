@@ -58,6 +58,9 @@ class Program(Protocol):
     def fold(self, cells: Cells, event: Event) -> bool:
         """Take the event in; False when no answer can differ for it."""
 
+    def merged(self, cells: Cells) -> int:
+        """How many entries were merged or dropped so far, because a cap of what is kept was reached."""
+
     def judge(self, cells: Cells, now_ms: int) -> tuple[Answers, int]:
         """All answers at `now_ms`, and the next instant at which one of their conditions may turn."""
 

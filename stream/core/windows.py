@@ -11,6 +11,9 @@ a cell can never be inside again, and is dropped when the next event comes.
     log       [times, keys]                                 every (instant, value) in the longest window
     total     [sum, n, min, max]                            ever, in millionths; min and max None while n is 0
 
+Adders tell whether anything changed: False, True, or `MERGED` (also true) when the cell was at its cap, so that an
+entry was merged into a slice, or of values and logs dropped.
+
 A slice stands for several merged entries: [newest instant, n] or [newest instant, n, sum, min, max]. Slices are older
 than every time in their cell. Readers return (value, next): the value at `now_ms`, and the first instant after it at
 which the value may differ (FOREVER_MS: never by itself).
@@ -36,6 +39,8 @@ NEWEST_MAX = 1_000
 WALK_MAX = 64
 """Departures looked through for the one that turns a sum; beyond it the customer is asked again. Keeps a judgement
 under 10 us for a customer with a full cell."""
+
+MERGED = 2
 
 Slices = list[list[int]]
 
@@ -64,7 +69,7 @@ def keep_newest(times: list[int], time_ms: int, keep: int, longest_ms: int) -> b
     return True
 
 
-def keep_instant(cell: list[Any], time_ms: int, keep: int, whole_ms: int, longest_ms: int) -> bool:
+def keep_instant(cell: list[Any], time_ms: int, keep: int, whole_ms: int, longest_ms: int) -> int:
     """Add an instant to all those within `whole_ms`, and at least the `keep` newest within `longest_ms`."""
     times: list[int] = cell[0]
     slices: Slices = cell[1]
@@ -73,7 +78,7 @@ def keep_instant(cell: list[Any], time_ms: int, keep: int, whole_ms: int, longes
             return False
         if slices and time_ms < times[0]:
             _slice_for(slices, time_ms, slice_width(whole_ms), [time_ms, 0])[1] += 1
-            return True
+            return MERGED
         insort_right(times, time_ms)
     else:
         times.append(time_ms)
@@ -86,10 +91,11 @@ def keep_instant(cell: list[Any], time_ms: int, keep: int, whole_ms: int, longes
     if len(times) > max(CAP, keep):
         oldest = times.pop(0)
         _slice_for(slices, oldest, slice_width(whole_ms), [oldest, 0])[1] += 1
+        return MERGED
     return True
 
 
-def keep_amount(cell: list[Any], time_ms: int, micros: int, longest_ms: int) -> bool:
+def keep_amount(cell: list[Any], time_ms: int, micros: int, longest_ms: int) -> int:
     """Add an amount (millionths) at an instant to all those within `longest_ms`."""
     times: list[int] = cell[0]
     amounts: list[int] = cell[1]
@@ -99,7 +105,7 @@ def keep_amount(cell: list[Any], time_ms: int, micros: int, longest_ms: int) -> 
             return False
         if slices and time_ms < times[0]:
             _merge_amount(slices, time_ms, micros, longest_ms)
-            return True
+            return MERGED
         at = bisect_right(times, time_ms)
         times.insert(at, time_ms)
         amounts.insert(at, micros)
@@ -114,10 +120,11 @@ def keep_amount(cell: list[Any], time_ms: int, micros: int, longest_ms: int) -> 
     _prune(slices, edge)
     if len(times) > CAP:
         _merge_amount(slices, times.pop(0), amounts.pop(0), longest_ms)
+        return MERGED
     return True
 
 
-def keep_value(cell: list[Any], time_ms: int, key: str | int, limit: int, longest_ms: int) -> bool:
+def keep_value(cell: list[Any], time_ms: int, key: str | int, limit: int, longest_ms: int) -> int:
     """Note when a value (or day) was seen last, for the `limit` values seen latest."""
     times: list[int] = cell[0]
     keys: list[str | int] = cell[1]
@@ -128,8 +135,10 @@ def keep_value(cell: list[Any], time_ms: int, key: str | int, limit: int, longes
         del times[at]
         del keys[at]
     if times and time_ms < times[-1]:
-        if time_ms <= times[-1] - longest_ms or (len(times) >= limit and time_ms <= times[0]):
+        if time_ms <= times[-1] - longest_ms:
             return False
+        if len(times) >= limit and time_ms <= times[0]:
+            return MERGED
         at = bisect_right(times, time_ms)
         times.insert(at, time_ms)
         keys.insert(at, key)
@@ -139,12 +148,14 @@ def keep_value(cell: list[Any], time_ms: int, key: str | int, limit: int, longes
     return _bound(times, keys, limit, longest_ms)
 
 
-def keep_log(cell: list[Any], time_ms: int, key: str | int, limit: int, longest_ms: int) -> bool:
+def keep_log(cell: list[Any], time_ms: int, key: str | int, limit: int, longest_ms: int) -> int:
     """Note that a value (or day) was seen at an instant; the `limit` newest notes are kept."""
     times: list[int] = cell[0]
     keys: list[str | int] = cell[1]
-    if times and (time_ms <= times[-1] - longest_ms or (len(times) >= limit and time_ms <= times[0])):
+    if times and time_ms <= times[-1] - longest_ms:
         return False
+    if len(times) >= limit and time_ms <= times[0]:
+        return MERGED
     at = bisect_right(times, time_ms)
     if any(keys[i] == key for i in range(bisect_left(times, time_ms), at)):
         return False
@@ -166,12 +177,13 @@ def add_to_total(cell: list[Any], micros: int) -> None:
     cell[1] += 1
 
 
-def _bound(times: list[int], keys: list[str | int], limit: int, longest_ms: int) -> bool:
-    drop = max(bisect_right(times, times[-1] - longest_ms), len(times) - limit)
-    if drop > 0:
+def _bound(times: list[int], keys: list[str | int], limit: int, longest_ms: int) -> int:
+    gone = bisect_right(times, times[-1] - longest_ms)
+    drop = max(gone, len(times) - limit)
+    if drop:
         del times[:drop]
         del keys[:drop]
-    return True
+    return MERGED if drop > gone else True
 
 
 def _prune(slices: Slices, edge_ms: int) -> None:

@@ -86,6 +86,7 @@ class CompiledProgram:
         loaded = module.load(self._helpers, f"definitions {self.hash}")
         self.blank: Callable[[], Cells] = loaded["blank"]
         self.fold: Callable[[Cells, Event], bool] = loaded["fold"]
+        self.merged: Callable[[Cells], int] = loaded["merged"]
         self.judge: Callable[[Cells, int], tuple[Answers, int]] = loaded["judge"]
         self._own: dict[int, Run] = {}
         self._carried: dict[int, Run] = {}

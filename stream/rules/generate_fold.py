@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stream.core.events import NEVER_MS
+from stream.core.windows import MERGED
 from stream.rules.canonical import selector_key
 from stream.rules.generate_values import EventExpressions
 from stream.rules.needs import FIRST_SEEN, Cell, Needs
@@ -23,8 +24,10 @@ def event_names(needs: Needs) -> tuple[str, ...]:
 
 
 def write_fold(module: Module, needs: Needs) -> None:
-    """Add `blank` and `fold(cells, e)` to the module."""
-    module.add("blank", "", [f"    return [{', '.join(cell.blank for cell in needs)}]"])
+    """Add `blank`, `fold(cells, e)` and `merged(cells)` to the module."""
+    blanks = [cell.blank for cell in needs] + ["0"] * (needs.merged_at is not None)
+    module.add("blank", "", [f"    return [{', '.join(blanks)}]"])
+    module.add("merged", "cells", [f"    return {0 if needs.merged_at is None else f'cells[{needs.merged_at}]'}"])
     written: dict[str, str] = {}
 
     def function(kind: str, name: str | None) -> str:
@@ -225,7 +228,12 @@ class _EventFold:
         self._keep(f"keep_log(cells[{index}], t, day(t), {cell.limit}, {cell.longest_ms})", cell)
 
     def _keep(self, call: str, cell: Cell) -> None:
-        if cell.judged:
+        if cell.is_bounded:
+            self._emit(f"k = {call}")
+            self._emit("if k:")
+            self._emit(f"    if k == {MERGED}: cells[{self._needs.merged_at}] += 1")
+            self._below(cell)
+        elif cell.judged:
             self._emit(f"if {call}:")
             self._emit("    r = True")
         else:

@@ -51,7 +51,10 @@ class FunctionWriter:
         lines, read = self._body(Lines(counting.requests), names, finish, after)
         cells = [f"    c{index} = cells[{index}]" for index in sorted(read)]
         if len(read) > 2 and 2 * len(read) > len(self._needs.cells):
-            cells = [f"    {', '.join(f'c{index}' for index in range(len(self._needs.cells)))} = cells"]
+            names_of_all = [f"c{index}" for index in range(len(self._needs.cells))]
+            if self._needs.merged_at is not None:
+                names_of_all.append("_")
+            cells = [f"    {', '.join(names_of_all)} = cells"]
         return self.module.add(name, "cells, now", [f"    nxt = {FOREVER_MS}", *cells, *lines.all()])
 
     def _body(self, lines: Lines, names: set[str], finish: Finish, after: bool) -> tuple[Lines, set[int]]:

@@ -13,6 +13,8 @@ of them needs. `stream.core.windows` says how the larger kinds look.
     values, days                    latest instant of each different value; of each day of the file's zone
     value_log, day_log              the same, every occurrence: for windows that lie back
     trait                           [value, instant, offset]
+
+After them stands, if any of them has a cap, how many entries were merged or dropped for it so far.
 """
 
 from __future__ import annotations
@@ -142,7 +144,10 @@ def whole_leaves(node: Node) -> Iterator[Leaf]:
 
 
 class Needs:
-    """The cells of some definitions, in the order in which they are first needed."""
+    """The cells of some definitions, in the order in which they are first needed.
+
+    merged_at   where, after all cells, the number stands of entries that caps made merge or drop; None: nothing has one
+    """
 
     def __init__(self, definitions: Definitions) -> None:
         self._cells: dict[Key, Cell] = {}
@@ -158,6 +163,7 @@ class Needs:
             if cell.kind == "instants" and not cell.whole_ms:
                 cell.kind = "newest"
         self.cells: tuple[Cell, ...] = tuple(self._cells.values())
+        self.merged_at: int | None = len(self.cells) if any(cell.is_bounded for cell in self.cells) else None
         self._index = {cell.key: index for index, cell in enumerate(self.cells)}
 
     def index(self, key: Key) -> int:

@@ -1,0 +1,79 @@
+"""A partition with a store in memory, driven record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+
+from stream.core.changes import Change, ClockCause, EventCause
+from stream.core.events import Erasure, Event
+from stream.core.partition import Partition, Position
+from stream.core.profile import Profile
+from stream.core.wakes import Entry
+from stream.rules.compile import CompiledProgram
+
+GRACE = 2_000
+
+
+class House:
+    """One partition and what was committed of it. `told`: the changes of the committed and the pending work."""
+
+    def __init__(self, program: CompiledProgram, grace_ms: int = GRACE, position: Position | None = None) -> None:
+        self.profiles: dict[str, Profile] = {}
+        self.entries: set[Entry] = set()
+        self.kept: list[Change] = []
+        self.partition = Partition(7, program, self._load, self._between, position or Position(0), grace_ms)
+
+    def take(self, *events: Event, read_ms: int | None = None) -> House:
+        """Events at the next offsets, each read when it happened, or all at `read_ms`."""
+        for each in events:
+            event = replace(each, offset=self.partition.next_offset)
+            self.partition.take(event, event.time_ms if read_ms is None else read_ms)
+        return self
+
+    def erase(self, time_ms: int, customer_id: str = "customer") -> House:
+        self.partition.take(Erasure(customer_id, self.partition.next_offset, time_ms, "request"), time_ms)
+        return self
+
+    def step(self, clock_ms: int) -> House:
+        while not self.partition.step(clock_ms, 3):
+            pass
+        return self
+
+    def commit(self) -> House:
+        for customer_id, profile in self.partition.pending.touched.items():
+            if profile is None:
+                self.profiles.pop(customer_id, None)
+            else:
+                self.profiles[customer_id] = deepcopy(profile)
+        added, removed = self.partition.wakes.edits()
+        self.entries = (self.entries | set(added)) - set(removed)
+        self.kept += [change for _, change in self.partition.pending.changes]
+        self.partition.committed()
+        return self
+
+    @property
+    def told(self) -> list[Change]:
+        return [*self.kept, *(change for _, change in self.partition.pending.changes)]
+
+    def profile(self, customer_id: str = "customer") -> Profile | None:
+        touched = self.partition.pending.touched
+        return touched[customer_id] if customer_id in touched else self.profiles.get(customer_id)
+
+    def _load(self, customer_id: str) -> Profile | None:
+        return deepcopy(self.profiles.get(customer_id))
+
+    def _between(self, from_ms: int, until_ms: int) -> Iterator[Entry]:
+        return iter(sorted(entry for entry in self.entries if from_ms <= entry[0] <= until_ms))
+
+
+def told_as(change: Change) -> tuple[str, str, int, str]:
+    """(definition, where to, when, brought by what): the short form of a change."""
+    cause = {EventCause: "event", ClockCause: "clock"}.get(type(change.cause), "erasure")
+    if change.definition is None:
+        return "customer", "erased", change.effective_ms, cause
+    assert change.after is not None
+    stages = change.definition.stages
+    to = stages[change.after] if stages else ("out", "in")[change.after]
+    return change.definition.name, to, change.effective_ms, cause
