@@ -7,7 +7,7 @@ way round. A stage is decided by its own condition and by what failed the stages
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stream.core.program import Cells, Decider
@@ -81,6 +81,8 @@ class Atom:
     """One condition: `look(cells, now)` gives (holds, the value looked at, of type `type`).
 
     `keep`: so many instants are kept for a count, so from there on its value reads "or more".
+    `said`: the whole path of the file, the line, the text; the same condition is named once.
+    `file`: its own name. Where it lies on some machine is not the subscribers' business.
     """
 
     node: Node
@@ -88,17 +90,23 @@ class Atom:
     type: Type
     private: bool
     keep: int | None
+    said: tuple[str, int, str] = field(init=False)
+    file: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        place = self.node.place
+        object.__setattr__(self, "said", (place.file, place.line, self.node.text))
+        object.__setattr__(self, "file", place.file.rpartition("/")[2])
 
     def decider(self, holds: bool, value: Any) -> Decider:
-        place = self.node.place
         if self.private:
             value = None
         elif self.keep is not None and value >= self.keep:
             value = f"{value} or more"
         else:
             value = shown(list(value) if value.__class__ is list else value, self.type)
-        # The file's own name: where it lies on some machine is not the subscribers' business.
-        return Decider(self.node.text, bool(holds), value, place.file.rpartition("/")[2], place.line, self.private)
+        _, line, text = self.said
+        return Decider(text, bool(holds), value, self.file, line, self.private)
 
 
 class Explainer:
@@ -120,10 +128,8 @@ class Explainer:
         found: dict[tuple[str, int, str], Decider] = {}
         for weigh in self._weighs[key]:
             for atom, holds, value in weigh(cells, now_ms)[1]:
-                place = atom.node.place
-                said = place.file, place.line, atom.node.text
-                if said not in found:
-                    found[said] = atom.decider(holds, value)
+                if atom.said not in found:
+                    found[atom.said] = atom.decider(holds, value)
                     if len(found) == MOST_DECIDERS:
                         return list(found.values())
         return list(found.values())
