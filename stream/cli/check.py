@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stream.cli.definitions import Files, load
+from stream.rules.state_size import kibibytes
 from stream.rules.warnings import warnings
 
 
@@ -22,7 +23,8 @@ def check(
     dimensions, segments = len(definitions.dimensions), len(definitions.segments)
     typer.echo(
         f"{definitions.name}: {dimensions} dimensions, {segments} segments, {len(definitions.facts)} facts, "
-        f"{len(definitions.cases)} cases; {len(doubts)} warnings; hash {program.hash}"
+        f"{len(definitions.cases)} cases; {len(doubts)} warnings; "
+        f"at most {kibibytes(program.most_state_bytes)} per customer; hash {program.hash}"
     )
     if strict and doubts:
         raise typer.Exit(1)

@@ -27,8 +27,8 @@ from typing import Any
 from stream.core.events import FOREVER_MS
 
 CAP = 512
-"""Entries kept one by one in a cell: 512 instants with amounts are 10 KiB as text, so that 20 such cells still fit
-into a state record of 256 KiB."""
+"""Entries kept one by one in a cell: 512 instants with amounts are 10 KiB as text, with the largest amounts and all
+slices 31 KiB, so that eight such cells always fit into a state record of 256 KiB."""
 
 SLICES = 64
 """Slices per longest window once a cell is full: a merged event leaves its window late by at most 1/64 of it."""

@@ -21,6 +21,8 @@ from stream.rules.tree import (
     SegmentDefinition,
     Selector,
     StageOf,
+    Trait,
+    Type,
 )
 from stream.rules.walk import descendants
 
@@ -109,6 +111,12 @@ def part_hash(definitions: Definitions, name: str) -> str:
     texts = [canonical(known[each]) for each in closure(definitions, {name})]
     declared = [canonical(definitions.traits), canonical(definitions.group), definitions.zone]
     return digest(*declared, *texts)
+
+
+def declared_type(definitions: Definitions, trait: Trait) -> Type:
+    """The type to which a trait is converted; ANY for a group trait without declaration."""
+    declared = definitions.traits if trait.source == "traits" else definitions.group
+    return declared[trait.name].type if trait.name in declared else Type.ANY
 
 
 def selector_key(selector: Selector) -> str:

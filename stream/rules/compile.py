@@ -18,7 +18,15 @@ from stream.core import windows
 from stream.core.events import FOREVER_MS, Event
 from stream.core.program import Answers, Cells, Decider, Definition
 from stream.errors import Place
-from stream.rules.canonical import by_name, canonical, closure, conditions_of, definitions_hash, part_hash
+from stream.rules.canonical import (
+    by_name,
+    canonical,
+    closure,
+    conditions_of,
+    declared_type,
+    definitions_hash,
+    part_hash,
+)
 from stream.rules.conversions import converter, day_of, shown
 from stream.rules.explain import Explainer, atoms_of, is_private
 from stream.rules.generate_conditions import CustomerExpressions
@@ -27,7 +35,8 @@ from stream.rules.generate_judge import FunctionWriter
 from stream.rules.generate_values import HELPERS
 from stream.rules.needs import Cell, Needs, leaf_key, whole_leaves
 from stream.rules.source import Module
-from stream.rules.tree import Definitions, DimensionDefinition, Node, SegmentDefinition, Trait, Type
+from stream.rules.state_size import check_state_size
+from stream.rules.tree import Definitions, DimensionDefinition, Node, SegmentDefinition
 from stream.rules.turning import search
 
 MOST_STEPS = 64
@@ -46,7 +55,10 @@ Run = Callable[[Cells, int], Any]
 
 
 def compile_program(definitions: Definitions, version: int = 1) -> CompiledProgram:
-    """The program of checked definitions. `version` counts the revisions a worker has seen."""
+    """The program of checked definitions. `version` counts the revisions a worker has seen.
+
+    Raises DefinitionErrors when a customer's state could outgrow `state_size.MOST_STATE_BYTES`.
+    """
     return CompiledProgram(definitions, version)
 
 
@@ -58,6 +70,7 @@ class CompiledProgram:
     conditions      every condition of the file once: (definition, text, place), in the order of `atoms`
     event_names     names of track events that some definition asks for
     extra_topics    topics that segments name, each once
+    most_state_bytes  no customer's state record is larger
     """
 
     def __init__(self, definitions: Definitions, version: int) -> None:
@@ -75,6 +88,7 @@ class CompiledProgram:
         self._tree = definitions
         self._known = list(by_name(definitions).values())
         self._needs = Needs(definitions)
+        self.most_state_bytes = check_state_size(definitions, self._needs)
         self._bounded = [self._bounded_cells(each.name) for each in self.definitions]
         self.event_names: tuple[str, ...] = event_names(self._needs)
         self._helpers = {**HELPERS, **_WINDOW_HELPERS, "search": search, **self._zone_helpers()}
@@ -201,13 +215,8 @@ class CompiledProgram:
         helpers: dict[str, Any] = {"day": day_of(zone)}
         for index, cell in enumerate(self._needs):
             if cell.trait is not None:
-                helpers[f"convert_{index}"] = converter(_declared(self._tree, cell.trait), zone)
+                helpers[f"convert_{index}"] = converter(declared_type(self._tree, cell.trait), zone)
         return helpers
-
-
-def _declared(definitions: Definitions, trait: Trait) -> Type:
-    declared = definitions.traits if trait.source == "traits" else definitions.group
-    return declared[trait.name].type if trait.name in declared else Type.ANY
 
 
 def _definition(definitions: Definitions, each: DimensionDefinition | SegmentDefinition) -> Definition:

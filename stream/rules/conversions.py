@@ -15,15 +15,16 @@ from zoneinfo import ZoneInfo
 
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.rules.tree import Type
-from stream.rules.values import number
+from stream.rules.values import cut, number
 
 MAX_TRAIT_TEXT = 1_024
-"""Characters kept of a text trait: what a definition compares is a code or a name, not a letter."""
+"""Bytes kept of a text trait: what a definition compares is a code or a name, not a letter."""
 
 MAX_LIST = 100
 """Elements kept of a list trait: with texts of 1,024 it would be 100 KiB, so list texts are cut shorter."""
 
 MAX_ELEMENT_TEXT = 256
+"""Bytes kept of a text in a list trait."""
 
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*")
 _LARGEST = 10**15
@@ -50,7 +51,7 @@ def to_number(raw: Any) -> int | float | None:
 
 def to_text(raw: Any) -> str | None:
     if raw.__class__ is str:
-        return raw[:MAX_TRAIT_TEXT]
+        return cut(raw, MAX_TRAIT_TEXT)
     if raw.__class__ is int:
         return str(raw)
     if raw.__class__ is float:
@@ -74,11 +75,11 @@ def to_anything(raw: Any) -> Any:
     """An undeclared group trait: scalars and lists of them, cut like the rest."""
     if raw.__class__ is list:
         return to_list(raw)
-    return raw[:MAX_TRAIT_TEXT] if raw.__class__ is str else raw if raw.__class__ in (int, float, bool) else None
+    return cut(raw, MAX_TRAIT_TEXT) if raw.__class__ is str else raw if raw.__class__ in (int, float, bool) else None
 
 
 def _element(raw: Any) -> Any:
-    return raw[:MAX_ELEMENT_TEXT] if raw.__class__ is str else raw if raw.__class__ in (int, float, bool) else None
+    return cut(raw, MAX_ELEMENT_TEXT) if raw.__class__ is str else raw if raw.__class__ in (int, float, bool) else None
 
 
 def to_instant(zone: ZoneInfo) -> Convert:

@@ -72,7 +72,7 @@ class Cell:
     """One thing kept. `keep`: so many of the newest at least; `whole_ms`: all within; `longest_ms`: nothing older.
 
     `judged`: an answer rests on it (else only facts and carried values do). `sums_only`: amounts of one event may be
-    added up before they are kept.
+    added up before they are kept. `asked_by`: what in the file asks for so much.
     """
 
     key: Key
@@ -85,6 +85,7 @@ class Cell:
     longest_ms: int = 0
     judged: bool = False
     sums_only: bool = True
+    asked_by: Node | None = None
 
     @property
     def blank(self) -> str:
@@ -183,27 +184,34 @@ class Needs:
         newest = newest_levels(node)
         if newest is not None:
             leaf, levels = newest
-            self._need_newest(leaf, max((1, *levels.levels)) + 1, judged)
+            self._need_newest(node, leaf, max((1, *levels.levels)) + 1, judged)
         elif isinstance(node, Leaf):
             self._need_all(node, judged)
         elif isinstance(node, Silent):
-            self._cell(last_key(node.selector), judged).selector = node.selector
+            last = self._cell(last_key(node.selector), judged)
+            last.selector, last.asked_by = node.selector, node
             self._cell(FIRST_SEEN, judged)
         elif isinstance(node, FirstSeen):
             self._cell(FIRST_SEEN, judged)
         elif isinstance(node, Trait):
-            self._cell(trait_key(node), judged).trait = node
+            cell = self._cell(trait_key(node), judged)
+            cell.trait = node
+            cell.asked_by = cell.asked_by or node
         elif not isinstance(node, Literal):
             for child in children(node):
                 self._visit(child, judged)
 
-    def _need_newest(self, leaf: Leaf, keep: int, judged: bool) -> None:
+    def _need_newest(self, node: Node, leaf: Leaf, keep: int, judged: bool) -> None:
         """One more than the largest number compared with, so that a reason can say `more than`."""
         cell = self._leaf_cell(leaf, judged)
+        if keep > cell.keep and not cell.whole_ms:
+            cell.asked_by = node
         cell.keep = max(cell.keep, keep)
 
     def _need_all(self, leaf: Leaf, judged: bool) -> None:
         cell = self._leaf_cell(leaf, judged)
+        if not cell.whole_ms:
+            cell.asked_by = leaf
         cell.whole_ms = max(cell.whole_ms, _reach(leaf))
         cell.sums_only = cell.sums_only and leaf.word == "sum"
 

@@ -8,8 +8,10 @@ its elements; `a != b` is always `not (a == b)`, so on a list it means none of t
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from hashlib import blake2b
+from json.encoder import encode_basestring
 from typing import Any
 
 from stream.core.events import NEVER_MS
@@ -17,10 +19,13 @@ from stream.core.events import NEVER_MS
 MICRO = 1_000_000
 
 KEPT_TEXT = 256
-"""Characters kept of a property's text for first(sel.prop) and last(sel.prop): longer than any code or category."""
+"""Bytes kept of a property's text for first(sel.prop) and last(sel.prop): longer than any code or category."""
 
-KEY_TEXT = 64
-"""Texts longer than this are counted by their hash in distinct(): a full cell of 512 stays under 40 KiB."""
+KEY_TEXT = 36
+"""Longer texts than a UUID are counted by their hash in distinct(), as are those that take more than a byte a
+character: a full cell of 512 stays under 28 KiB."""
+
+_PLAIN = re.compile(rf"[ !#-\[\]-~]{{0,{KEY_TEXT}}}")
 
 Condition = Callable[[Any, Any], bool]
 
@@ -201,7 +206,7 @@ def amounts(value: Any) -> list[int]:
 def keys(value: Any) -> list[str]:
     """The values a path led to as keys, so that 1 and "1" differ and 1 and 1.0 do not; null and objects don't count."""
     if value.__class__ is str:
-        if len(value) <= KEY_TEXT:
+        if _PLAIN.fullmatch(value):
             return [f"t{value}"]
         return ["h" + blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()]
     if value.__class__ is bool:
@@ -215,10 +220,20 @@ def keys(value: Any) -> list[str]:
     return []
 
 
+def cut(text: str, most: int) -> str:
+    """The beginning of a text that takes at most `most` bytes in a state record, which is JSON in UTF-8."""
+    if 6 * len(text) <= most:  # no character takes more: a control character is \u0001
+        return text
+    text = text[:most]
+    while (excess := len(encode_basestring(text).encode("utf-8", "surrogatepass")) - 2 - most) > 0:
+        text = text[: -max(1, excess // 6)]
+    return text
+
+
 def scalar(value: Any) -> Any:
     """A value small enough to keep: text is cut, lists and objects are null."""
     if value.__class__ is str:
-        return value[:KEPT_TEXT]
+        return cut(value, KEPT_TEXT)
     return value if value.__class__ in (int, float, bool) else None
 
 
