@@ -27,7 +27,7 @@ test: $(READY) ## all tests; those on Apache Kafka when java and mvn are there  
 	else \
 		echo "Skipped: the tests on Apache Kafka, which need java and mvn (not found:$$missing)."; set -- -m "not kafka"; \
 	fi; \
-	SEGMENTER_KAFKA=$(KAFKA) $(BIN)/pytest -q "$$@" $(ARGS)
+	TEST_ON_KAFKA=$(KAFKA) $(BIN)/pytest -q "$$@" $(ARGS)
 
 bench: $(READY) ## measure events/s, latency and restore on Apache Kafka (needs java and mvn)  [ARGS=...]
 	@$(BIN)/python -m bench $(ARGS)

@@ -35,8 +35,8 @@ def apache_kafka() -> Iterator[ApacheKafka]:
     missing = missing_programs()
     if missing:
         reason = f"Apache Kafka needs java and mvn; not found: {', '.join(missing)}"
-        if os.environ.get("SEGMENTER_KAFKA") == "required":
-            pytest.fail(f"{reason}, though SEGMENTER_KAFKA=required", pytrace=False)
+        if os.environ.get("TEST_ON_KAFKA") == "required":
+            pytest.fail(f"{reason}, though TEST_ON_KAFKA=required", pytrace=False)
         pytest.skip(reason)
     with ApacheKafka() as kafka:
         yield kafka

@@ -289,8 +289,12 @@ def _offsets_at(address: str, topic: str, spec: OffsetSpec, *, committed: bool) 
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     wanted = {TopicPartition(topic, partition): spec for partition in partitions_of(address, topic)}
     admin = admin_of(address)  # its answers never come when it is gone before them
-    answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=CALL_SECONDS)
-    return {place.partition: answer.result(CALL_SECONDS).offset for place, answer in answers.items()}
+    found: dict[int, int] = {}
+    for attempt in stamina.retry_context(on=KafkaException, attempts=None, timeout=CALL_SECONDS, wait_max=0.5):
+        with attempt:  # right after a restart the broker's leaders may still be changing
+            answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=CALL_SECONDS)
+            found = {place.partition: answer.result(CALL_SECONDS).offset for place, answer in answers.items()}
+    return found
 
 
 def _pass_over(answer: Future[None], code: int) -> None:
