@@ -272,7 +272,7 @@ def sum_at_least(cell: list[Any], now_ms: int, window_ms: int, threshold: int) -
     times: list[int] = cell[0]
     amounts: list[int] = cell[1]
     if not times and not cell[2]:
-        return threshold <= 0, FOREVER_MS  # most customers have bought nothing: 0.1 us instead of 0.5
+        return threshold <= 0, FOREVER_MS  # most customers have bought nothing
     low = bisect_right(times, now_ms - window_ms)
     left = sum(amounts[low:] if low else amounts)
     if cell[2]:

@@ -140,7 +140,7 @@ def day_of(zone: ZoneInfo) -> Callable[[int], int]:
 def instant_text(instant_ms: int | None) -> str | None:
     """RFC 3339 with milliseconds and Z; None for null, never, forever and what no calendar can write.
 
-    The reasons of one change, and of those beside it, name the same instants, hence the cache: 0.1 us instead of 1.
+    The reasons of one change, and of those beside it, name the same instants, hence the cache.
     """
     if instant_ms is None or instant_ms in (NEVER_MS, FOREVER_MS):
         return None
