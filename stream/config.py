@@ -19,10 +19,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.errors import ConfigError
+from stream.setting_values import (
+    TOKEN_CHARACTERS,
+    UNITS_BYTES,
+    UNITS_MS,
+    Address,
+    Duration,
+    ListenAddress,
+    Size,
+    Token,
+    Wrong,
+    format_quantity,
+)
 
 ENVIRONMENT_PREFIX = "SEGMENTER_"
 KAFKA_PREFIX = "SEGMENTER_KAFKA__"
@@ -43,30 +55,19 @@ OWNED = frozenset({
 })  # fmt: skip
 """The promises rest on these librdkafka properties, so they can't be passed through."""
 
+SECRET_SETTINGS = frozenset({"api_token"})
+"""Of these the file may only name where they are."""
+
 SECRET_PROPERTY = re.compile(r"password|secret|private\.key|\.pem$|assertion|sasl\.oauthbearer\.config$")
 
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_UNITS_BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _DURATION = "a duration like 100ms, 2s, 1m"
 _SIZE = "a size like 256KiB, 512MiB"
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
-
-
-class _Wrong(ValueError):
-    """A value that can't be used: what was found (None: the value as given) and what was expected (None: the field's
-    own words)."""
-
-    def __init__(self, found: str | None = None, expected: str | None = None, key: str | None = None) -> None:
-        super().__init__(f"found {found}, expected {expected}")
-        self.found = found
-        self.expected = expected
-        self.key = key
 
 
 class _Several(ValueError):
     """Several wrong values inside one setting."""
 
-    def __init__(self, wrongs: list[_Wrong]) -> None:
+    def __init__(self, wrongs: list[Wrong]) -> None:
         super().__init__("; ".join(str(wrong) for wrong in wrongs))
         self.wrongs = wrongs
 
@@ -79,50 +80,9 @@ class _Unresolved:
     expected: str
 
 
-def parse_quantity(text: Any, units: Mapping[str, int]) -> int:
-    """`"1.5s"` -> 1500. ValueError when it is no whole number of the smallest unit."""
-    if isinstance(text, int) and not isinstance(text, bool) and (text == 0 or "" in units):
-        text = str(text)
-    match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None or (match[2] not in units and match[1] != "0"):
-        raise _Wrong()
-    amount = float(match[1]) * units.get(match[2], 1)
-    if amount != int(amount):
-        raise _Wrong()
-    return int(amount)
+_SECRET_IN_FILE = _Unresolved("a secret in the settings file", "{file: PATH} or {env: NAME}")
 
 
-def parse_duration_ms(text: Any) -> int:
-    return parse_quantity(text, _UNITS_MS)
-
-
-def parse_size_bytes(text: Any) -> int:
-    return parse_quantity(text, _UNITS_BYTES)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the web server listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_address(text: Any) -> Address:
-    if isinstance(text, Address):
-        return text
-    host, colon, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not colon or not port.isdecimal() or int(port) > 65535:
-        raise _Wrong()
-    return Address(host, int(port))
-
-
-Duration = Annotated[int, BeforeValidator(parse_duration_ms)]
-Size = Annotated[int, BeforeValidator(parse_size_bytes)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
@@ -191,8 +151,9 @@ class Settings(BaseSettings):
         256 << 10, alias="max_event_size", ge=1 << 10, le=16 << 20, description="1KiB to 16MiB"
     )
     grace_ms: Duration = Field(2_000, alias="grace", ge=0, le=3_600_000, description="0 to 1h")
-    listen: Annotated[Address, BeforeValidator(parse_address)] = Field(
-        Address("127.0.0.1", 9464), description="host:port"
+    listen: ListenAddress = Field(Address("127.0.0.1", 9464), description="host:port")
+    api_token: Token = Field(
+        None, description=f"a text of {TOKEN_CHARACTERS.start} to {TOKEN_CHARACTERS.stop - 1} characters"
     )
     log: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto, json or console")
@@ -214,20 +175,20 @@ class Settings(BaseSettings):
     @classmethod
     def _refuse_unresolved(cls, value: Any) -> Any:
         if isinstance(value, _Unresolved):
-            raise _Wrong(value.found, value.expected)
+            raise Wrong(value.found, value.expected)
         return value
 
     @field_validator("kafka", mode="before")
     @classmethod
     def _check_kafka(cls, value: Any, info: ValidationInfo) -> dict[str, str | SecretStr]:
         if not isinstance(value, dict):
-            raise _Wrong()
-        wrongs: list[_Wrong] = []
+            raise Wrong()
+        wrongs: list[Wrong] = []
         properties: dict[str, str | SecretStr] = {}
         for key, given in value.items():
             try:
                 properties[str(key)] = _kafka_property(str(key), given)
-            except _Wrong as wrong:
+            except Wrong as wrong:
                 wrongs.append(wrong)
         # Unknown while allow_plaintext itself is wrong: then that error is enough.
         wrongs.extend(_plaintext_problems(properties, info.data.get("allow_plaintext", True)))
@@ -253,11 +214,13 @@ class Settings(BaseSettings):
         for field, info in type(self).model_fields.items():
             value = getattr(self, field)
             if field.endswith("_ms"):
-                value = _format(value, _UNITS_MS)
+                value = format_quantity(value, UNITS_MS)
             elif field.endswith("_bytes"):
-                value = _format(value, _UNITS_BYTES)
+                value = format_quantity(value, UNITS_BYTES)
             elif field == "kafka":
                 value = {key: MASK if isinstance(v, SecretStr) else v for key, v in sorted(value.items())}
+            elif isinstance(value, SecretStr):
+                value = MASK
             elif isinstance(value, Path | Address):
                 value = str(value)
             shown[info.alias or field] = value
@@ -323,7 +286,7 @@ class FileSource(PydanticBaseSettingsSource):
         if "config_file" in found:
             raise ConfigError(f"{path}: config_file: found inside a settings file, expected only as a flag")
         kafka = found.get("kafka")
-        resolved = {key: _resolve(value) for key, value in found.items() if key != "kafka"}
+        resolved = {key: _resolve_setting(key, value) for key, value in found.items() if key != "kafka"}
         if isinstance(kafka, dict):
             resolved["kafka"] = {str(key): _resolve_kafka(str(key), value) for key, value in kafka.items()}
         elif kafka is not None:
@@ -392,6 +355,13 @@ def _resolve(value: Any) -> Any:
     return _Unresolved("a mapping", "a value, {file: PATH} or {env: NAME}")
 
 
+def _resolve_setting(key: str, value: Any) -> Any:
+    """Like `_resolve`; a secret may not stand in the file itself."""
+    if key in SECRET_SETTINGS and value is not None and not isinstance(value, dict):
+        return _SECRET_IN_FILE
+    return _resolve(value)
+
+
 def _resolve_kafka(key: str, value: Any) -> Any:
     """Like `_resolve`; what was read, and what is secret by its name, is wrapped so that it can't be shown."""
     resolved = _resolve(value)
@@ -400,7 +370,7 @@ def _resolve_kafka(key: str, value: Any) -> Any:
     if isinstance(value, dict):
         return SecretStr(str(resolved))
     if SECRET_PROPERTY.search(key):
-        return _Unresolved("a secret in the settings file", "{file: PATH} or {env: NAME}")
+        return _SECRET_IN_FILE
     return resolved
 
 
@@ -414,23 +384,23 @@ def _kafka_property(key: str, value: Any) -> str | SecretStr:
             "transaction.timeout.ms": "the setting `transaction_timeout`",
             "metadata.broker.list": "`bootstrap.servers`",
         }.get(key, "it to be left to the worker, whose promises rest on it")
-        raise _Wrong("a property that the worker owns", hint, key)
+        raise Wrong("a property that the worker owns", hint, key)
     if isinstance(value, _Unresolved):
-        raise _Wrong(value.found, value.expected, key)
+        raise Wrong(value.found, value.expected, key)
     if isinstance(value, SecretStr):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return SecretStr(str(value)) if SECRET_PROPERTY.search(key) else str(value)
-    raise _Wrong(type(value).__name__, "text or a number", key)
+    raise Wrong(type(value).__name__, "text or a number", key)
 
 
-def _plaintext_problems(properties: Mapping[str, str | SecretStr], allowed: bool) -> list[_Wrong]:
+def _plaintext_problems(properties: Mapping[str, str | SecretStr], allowed: bool) -> list[Wrong]:
     """Clear text is for loopback, unless the operator says otherwise."""
     servers = _plain(properties.get("bootstrap.servers", ""))
     if not servers.strip():
-        return [_Wrong("nothing", "host:port[,host:port]", "bootstrap.servers")]
+        return [Wrong("nothing", "host:port[,host:port]", "bootstrap.servers")]
     protocol = _plain(properties.get("security.protocol", "plaintext")).upper()
     if allowed or not protocol.endswith("PLAINTEXT"):
         return []
@@ -438,7 +408,7 @@ def _plaintext_problems(properties: Mapping[str, str | SecretStr], allowed: bool
     if not far:
         return []
     expected = f"SSL or SASL_SSL, or the setting `allow_plaintext: true` ({_variable('allow_plaintext')}=true)"
-    return [_Wrong(f"{protocol} to {', '.join(far)}", expected, "security.protocol")]
+    return [Wrong(f"{protocol} to {', '.join(far)}", expected, "security.protocol")]
 
 
 def _plain(value: str | SecretStr) -> str:
@@ -480,21 +450,14 @@ def _lines(problem: Any, given: Mapping[str, Any]) -> list[str]:
         return [f"{key}.{w.key}: found {w.found}, expected {w.expected}" for w in cause.wrongs]
     if problem["type"] == "missing":
         return [f"{where}: found nothing, expected {expected}"]
-    if isinstance(cause, _Wrong) and cause.found is not None:
+    if isinstance(cause, Wrong) and cause.found is not None:
         return [f"{where}: found {cause.found}, expected {cause.expected}"]
     found = problem["input"]
     if problem["type"] in ("greater_than_equal", "less_than_equal") and key != "cache_customers":
-        found = _format(found, _UNITS_MS if "size" not in key and "memory" not in key else _UNITS_BYTES)
+        found = format_quantity(found, UNITS_MS if "size" not in key and "memory" not in key else UNITS_BYTES)
     return [f"{where}: found {_shown(found)}, expected {expected}"]
 
 
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _format(amount: int, units: Mapping[str, int]) -> str:
-    """The shortest exact text: 15000 -> 15s."""
-    fitting = [(size, unit) for unit, size in units.items() if unit and amount % size == 0]
-    size, unit = min(fitting, key=lambda pair: (amount // pair[0], pair[0])) if amount else (1, "")
-    return f"{amount // size}{unit}"

@@ -209,3 +209,52 @@ def test_settings_can_not_be_changed() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.name = "other"
+
+
+TOKEN = "canary-0123456789"
+
+
+def test_the_api_token_comes_from_the_environment_or_from_where_the_file_says(write, tmp_path, monkeypatch) -> None:
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    monkeypatch.setenv("THE_TOKEN", TOKEN)
+    by_file = load_settings(write(f"api_token: {{file: '{tmp_path}/token'}}\n"), LEAST)
+    by_name = load_settings(write("api_token: {env: THE_TOKEN}\n"), LEAST)
+    monkeypatch.setenv("SEGMENTER_API_TOKEN", TOKEN)
+    by_environment = load_settings(None, LEAST)
+
+    for settings in (by_file, by_name, by_environment):
+        assert settings.api_token is not None and settings.api_token.get_secret_value() == TOKEN
+        assert settings.masked()["api_token"] == MASK
+        assert TOKEN not in f"{settings!r} {settings} {settings.masked()}"
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("canary-0123456789", "api_token: found a secret in the settings file, expected {file: PATH} or {env: NAME}"),
+        ("1234567890123456789", "api_token: found a secret in the settings file, expected {file: PATH} or {env: NAME}"),
+        ("{env: NOT_SET_AT_ALL}", "api_token: found no environment variable NOT_SET_AT_ALL, expected it to be set"),
+    ],
+)
+def test_a_token_that_stands_in_the_file_itself_is_refused_and_not_repeated(write, given: str, line: str) -> None:
+    assert problems(write(f"api_token: {given}\n"), **LEAST) == [line]
+
+
+@pytest.mark.parametrize(
+    "token", ["canary", "canary" * 100, "canary 0123456789", "canary-0123456789\u00e9", "canary\n" * 4]
+)
+def test_a_token_that_is_too_short_too_long_or_no_header_is_refused_and_not_repeated(monkeypatch, token: str) -> None:
+    monkeypatch.setenv("SEGMENTER_API_TOKEN", token)
+
+    (line,) = problems(**LEAST)
+
+    assert line.startswith("api_token (environment SEGMENTER_API_TOKEN): found a ")
+    assert "expected 16 to 512 letters" in line and "canary" not in line
+
+
+def test_an_empty_token_named_by_the_file_is_no_open_door(write, monkeypatch) -> None:
+    monkeypatch.setenv("THE_TOKEN", "")
+
+    (line,) = problems(write("api_token: {env: THE_TOKEN}\n"), **LEAST)
+
+    assert line.startswith("api_token: found a text of 0 characters, expected ")

@@ -6,23 +6,29 @@
     /status    JSON: what each partition is doing
     /version   JSON: what runs here
 
-The body of `/livez` and `/readyz` names the failing checks; with `?verbose` it lists all of them.
+The body of `/livez` and `/readyz` names the failing checks; with `?verbose` it lists all of them. With an API token
+all but the first three, be there such a path or not, answer 401 to who does not send it as `Authorization: Bearer`.
 """
 
 from __future__ import annotations
 
+import hmac
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
+from pydantic import SecretStr
 
 from stream.config import Address
 from stream.errors import ConfigError
+
+OPEN_PATHS = frozenset({"/metrics", "/livez", "/readyz"})
+"""For scrapers and probes, which often can't hold a token: numbers and names of checks."""
 
 
 def check_is_free(listen: Address) -> None:
@@ -61,7 +67,8 @@ class WorkerStatus(Protocol):
     def version(self) -> dict[str, str]: ...
 
 
-def add_routes(web_app: web.Application, state: WorkerStatus) -> None:
+def add_routes(web_app: web.Application, state: WorkerStatus, token: SecretStr | None = None) -> None:
+    """Add them, and if there is a `token` ask for it. Call before the application starts."""
     routes: dict[str, Handler] = {
         "/metrics": make_aiohttp_handler(state.registry),
         "/livez": _checked(state.live_checks),
@@ -71,6 +78,28 @@ def add_routes(web_app: web.Application, state: WorkerStatus) -> None:
     }
     for path, handler in routes.items():
         web_app.router.add_get(path, handler)
+    if token is not None:
+        web_app.middlewares.append(_guard(token))
+
+
+def _guard(token: SecretStr) -> Middleware:
+    """Before all routes, Faust's own included, so that none is forgotten."""
+    expected = f"bearer {token.get_secret_value()}".encode()
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in OPEN_PATHS:
+            return await handler(request)
+        scheme, _, given = request.headers.get("Authorization", "").strip().partition(" ")
+        found = f"{scheme.lower()} {given.strip()}".encode(errors="surrogateescape")  # as aiohttp reads raw bytes
+        if hmac.compare_digest(found, expected):
+            return await handler(request)
+        challenge = 'Bearer realm="segmenter"' + (', error="invalid_token"' if given else "")  # RFC 6750, section 3
+        refused = _json({"error": "this path needs the API token: Authorization: Bearer TOKEN"}, 401)
+        refused.headers["WWW-Authenticate"] = challenge
+        return refused
+
+    return guard
 
 
 def _checked(checks: Callable[[], list[Check]]) -> Handler:

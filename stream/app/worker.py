@@ -160,7 +160,7 @@ def build(
         lambda: status.watch_loop(metrics.loop_lagged),
     )
     app.service(cast(Any, feed))  # typed for classes, takes instances too
-    add_routes(cast(Any, app.web).web_app, status)
+    add_routes(cast(Any, app.web).web_app, status, settings.api_token)
     return Built(app, engine, metrics)
 
 

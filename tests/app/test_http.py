@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from pydantic import SecretStr
 
 from stream.app import status
 from stream.app.http import add_routes
@@ -69,10 +70,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[Served]:
+async def served(token: str | None = None) -> AsyncIterator[Served]:
     it = Served(World())
     web_app = web.Application()
-    add_routes(web_app, it.status)
+    add_routes(web_app, it.status, None if token is None else SecretStr(token))
     async with TestClient(TestServer(web_app, host="127.0.0.1")) as it.client:
         yield it
 
@@ -254,3 +255,60 @@ async def test_version_tells_what_runs():
 async def test_answers_are_not_to_be_kept():
     async with served() as it, it.client.get("/readyz") as response:
         assert response.headers["Cache-Control"] == "no-store"
+
+
+# -- the token
+
+TOKEN = "0123456789abcdef-TOKEN"
+
+
+@pytest.mark.parametrize("path", ["/status", "/version", "/status?verbose", "/", "/nowhere", "/metrics/", "/livez/x"])
+async def test_with_a_token_nothing_but_metrics_and_health_answers_without_it(path: str):
+    async with served(TOKEN) as it, it.client.get(path) as response:
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="segmenter"'
+        assert "partitions" not in await response.text()
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/readyz?verbose"])
+async def test_metrics_and_health_stay_open_for_scrapers_and_probes(path: str):
+    async with served(TOKEN) as it, it.client.get(path) as response:
+        assert response.status in (200, 503)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_who_sends_the_token_is_answered(scheme: str):
+    async with served(TOKEN) as it:
+        for path in ("/status", "/version"):
+            async with it.client.get(path, headers={"Authorization": f"{scheme} {TOKEN}"}) as response:
+                assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN.lower()}", f"Basic {TOKEN}", TOKEN, "Bearer", "",
+        "Bearer \u00e9\u20ac", f"Bearer {TOKEN} {TOKEN}",
+    ],
+)  # fmt: skip
+async def test_any_other_word_is_refused_and_the_answer_does_not_repeat_it(given: str):
+    async with served(TOKEN) as it, it.client.get("/status", headers={"Authorization": given}) as response:
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"].startswith('Bearer realm="segmenter"')
+        assert TOKEN[:-1] not in f"{response.headers}{await response.text()}"
+
+
+async def test_bytes_that_are_no_text_in_place_of_the_token_are_refused():
+    async with served(TOKEN) as it:
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.client.port)
+        writer.write(
+            b"GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff\xfe\xc3\r\n\r\n"
+        )
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_without_a_token_everything_is_open():
+    async with served() as it:
+        assert (await it.get("/status"))[0] == 200
