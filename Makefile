@@ -8,7 +8,7 @@ KAFKA  ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format lock clean
+.PHONY: help demo test bench lint format lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,10 @@ format: $(READY) ## format the code and sort its imports
 lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them in requirements/
 	@$(BIN)/pip install -q --disable-pip-version-check uv
 	@$(BIN)/python requirements/lock.py
+
+audit: $(READY) ## ask whether known vulnerabilities concern the locked packages: Error 1 vulnerable, Error 3 could not ask
+	@[ -x $(VENV)/audit/bin/pip-audit ] || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install -q --disable-pip-version-check pip-audit; }
+	@$(BIN)/python requirements/audit.py $(VENV)/audit/bin/pip-audit
 
 clean: ## remove .venv, caches and the test broker's jars
 	@rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
