@@ -24,15 +24,16 @@ MAY_IMPORT = {
     "engine": {"codec", "rules", "core", "errors"},
     "kafka": {"engine", "codec", "rules", "core", "errors", "config"},
     "store": {"engine", "codec", "rules", "core", "errors"},
+    "verify": {"core", "rules", "codec", "errors", "config"},
     "metrics": {"metric_families", "engine", "core", "errors"},
     "metric_families": set(),
     "config": {"setting_values", "errors"},
     "setting_values": set(),
     "app": {"kafka", "store", "engine", "codec", "rules", "core", "errors", "metrics", "config"},
-    "cli": {"app", "kafka", "store", "engine", "codec", "rules", "core", "errors", "metrics", "config"},
+    "cli": {"app", "verify", "kafka", "store", "engine", "codec", "rules", "core", "errors", "metrics", "config"},
 }
 
-ROOMS = {"faust": {"app"}, "mode": {"app"}, "confluent_kafka": {"kafka"}, "rocksdict": {"store"}}
+ROOMS = {"faust": {"app"}, "mode": {"app"}, "confluent_kafka": {"kafka", "verify"}, "rocksdict": {"store"}}
 
 CLOCKLESS = {"core", "rules", "codec"}
 CLOCKS = {"time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "datetime.now"}
