@@ -200,7 +200,7 @@ async def test_history_read_at_the_first_start_is_counted_apart_and_has_no_laten
     assert value(told, "change_latency_seconds_count", cause="event") == 0
 
 
-async def test_the_latency_of_a_silence_runs_from_its_due_instant_to_the_commit():
+async def test_the_latency_of_a_silence_runs_from_its_due_instant_and_the_grace_to_the_commit():
     world = World()
     worker, told = await started(world, 0)
     order(world, "ada")
@@ -208,8 +208,19 @@ async def test_the_latency_of_a_silence_runs_from_its_due_instant_to_the_commit(
     world.now_ms += 30 * DAY + 2_500
     await worker.settle()
     assert value(told, "change_latency_seconds_count", cause="clock") == 2
-    assert value(told, "change_latency_seconds_sum", cause="clock") == 5.0
+    assert value(told, "change_latency_seconds_sum", cause="clock") == 2 * 0.5
     assert value(told, "wakes_fired_total") == 1
+
+
+async def test_the_latency_of_an_event_runs_from_its_records_timestamp_to_the_commit():
+    world = World()
+    worker, told = await started(world, 0)
+    world.send("ada", event("ada", world.now_ms - DAY, 1))  # old news, appended now
+    world.now_ms += 1_500
+    world.send("ada", event("ada", world.now_ms, 2, "Page Seen"))
+    await worker.settle()
+    assert value(told, "change_latency_seconds_count", cause="event") == 2
+    assert value(told, "change_latency_seconds_sum", cause="event") == 2 * 1.5
 
 
 async def test_a_change_that_undoes_another_is_a_correction():

@@ -19,12 +19,14 @@ class Customers:
         self._store = store
         self._program = program
         self.capacity = capacity  # this partition's share of the worker's
+        self.store_reads = 0  # since the last commit
         self._profiles: dict[str, Profile] = {}
         self._digests: dict[str, int] = {}
 
     def load(self, customer_id: str) -> Profile | None:
         profile = self._profiles.get(customer_id)
         if profile is None:
+            self.store_reads += 1
             key = customer_id.encode()
             stored = self._store.get(key)
             if stored is None:

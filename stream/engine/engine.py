@@ -25,6 +25,7 @@ import structlog
 from stream.core.program import Program
 from stream.engine.interfaces import Batch, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
+from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
 from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
@@ -97,6 +98,7 @@ class Engine:
         self._restore_locks: dict[int, asyncio.Lock] = {}
         self._commit_now = asyncio.Event()
         self._broker_s = 0.0  # what the broker took for the last transaction
+        self._phases: dict[str, float] = {}  # seconds of the last commit's
         self._probe = False  # commit although nothing moved, to measure the broker's clock
         self._closed = False
         self._jobs: set[asyncio.Task[None]] = set()
@@ -304,6 +306,7 @@ class Engine:
             self._after_abort(moved)
             return
         self.observer.committed([part.report for part in prepared], seconds)
+        self.observer.commit_phases(self._phases)
         if any(task.backlog for task in moved):
             for task in moved:
                 task.advance_clock()
@@ -312,18 +315,18 @@ class Engine:
     def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
         """In the commit thread. None: aborted, nothing happened."""
         outside = self.outside
+        started = time.perf_counter()
         prepared = [task.prepare() for task in moved]
         parts = [Part(part.task.number, part.records, part.task.meta, part.meta) for part in prepared]
-        produced_s = time.perf_counter()
+        watch = PhaseWatch(started)
 
         def at(point: str) -> None:
-            nonlocal produced_s
-            if point == "after-produce":
-                produced_s = time.perf_counter()
+            watch.reached(point)
             outside.crash_point(point)
 
+        at("built")
         outcome = run_transaction(parts, group_metadata, outside.transactions, outside.offsets, at)
-        self._broker_s = time.perf_counter() - produced_s
+        self._broker_s = watch.since("after-produce")
         if outcome is Outcome.ABORTED:
             return None
         outside.crash_point("before-store")
@@ -332,7 +335,8 @@ class Engine:
             meta_offset = outside.transactions.meta_offset(part.task.number)
             # Without a report of it the copy claims less than it has; what it reads again changes nothing.
             part.task.committed(part, 0 if meta_offset is None else meta_offset + 1, now_ms)
-        outside.crash_point("after-store")
+        at("after-store")
+        self._phases = watch.phases()
         return prepared
 
     def _after_abort(self, moved: list[PartitionTask]) -> None:

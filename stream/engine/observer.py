@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class CommitReport:
-    """One partition's part of a commit that is certain. Lags in ms: how long after its cause a change was committed."""
+    """One partition's part of a commit that is certain.
+
+    Lags in ms: how long after its cause a change was committed. Of an event's: after the record's timestamp (the
+    instant at which it was appended, if the topic keeps that); of the clock's: after the due instant and the grace.
+    """
 
     partition: int
     next_offset: int
@@ -27,10 +31,17 @@ class CommitReport:
     produced: dict[str, int] = field(default_factory=dict)  # topic -> records
     event_lags_ms: list[int] = field(default_factory=list)
     clock_lags_ms: list[int] = field(default_factory=list)
+    events: dict[str, int] = field(default_factory=dict)  # name of a track event ("" for other kinds) -> arrived
+    touched: int = 0  # customers looked up
+    store_reads: int = 0  # of them, those that were not held decoded
+    committed_ms: int = 0
 
 
 CLOCK_BLOCKS = ("starting", "broker-unreachable", "clock-skew")
 """Why the clocks of all partitions stand still: the reasons `clock_blocked` may give."""
+
+COMMIT_PHASES = ("build", "produce", "offsets", "commit", "store")
+"""Of a commit: records are built; handed to the producer; offsets sent; all acknowledged and committed; stored."""
 
 
 class Observer:
@@ -50,6 +61,9 @@ class Observer:
         """A sample, the last event of a batch: when it was read, and how long after its event time."""
 
     def committed(self, reports: list[CommitReport], seconds: float) -> None: ...
+    def commit_phases(self, seconds: dict[str, float]) -> None:
+        """How long each of `COMMIT_PHASES` of a committed transaction took."""
+
     def aborted(self, reason: str) -> None: ...
     def lag(self, partition: int, records: int) -> None: ...
     def clock(self, partition: int, clock_ms: int, next_wake_ms: int | None) -> None: ...

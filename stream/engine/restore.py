@@ -137,6 +137,7 @@ class Restorer:
                         wakes.append((wake_of(record.value), record.key))
             if records:
                 store.write(customers, wakes, [], encode_local(after, meta))
+            self.observer.restoring(partition, after - position, max(0, end - after))
         return meta
 
     # -- from the changelog alone

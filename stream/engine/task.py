@@ -6,7 +6,8 @@ its methods are synchronous and are called under the engine's lock.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,6 +96,8 @@ class PartitionTask:
         self.committed_at_ms = NEVER_MS
         self._wakes_left = WAKES_PER_COMMIT
         self._originals: dict[int, Any] = {}  # rejected offset -> message
+        self._events: dict[str, int] = defaultdict(int)  # event name -> arrived since the last commit
+        self._stamps: dict[int, int] = {}  # offset of a record that changed something -> its timestamp
         self._encoder = Encoder(Origin(settings.name, meta.run_id, settings.input_topic, number), program)
         position = Position(
             meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms
@@ -113,6 +116,8 @@ class PartitionTask:
         if batch.records:
             partition.batch(batch.records[0].offset(), read_ms)
         rejected = len(pending.rejected)
+        changes = len(pending.changes)
+        events = self._events
         item: Decoded | None = None
         for message in batch.records:
             offset = message.offset()
@@ -127,6 +132,8 @@ class PartitionTask:
                         max_bytes=max_bytes,
                     )  # fmt: skip
                 take(item, read_ms)
+                if type(item) is Event:
+                    events[item.name] += 1
             except Exception as error:
                 # Any failure of the core is this record's: it is rejected on the second try, journaled and alarmed.
                 if offset in poisoned:
@@ -137,9 +144,20 @@ class PartitionTask:
                 rejected = len(pending.rejected)
                 self._originals[offset] = message
         self.last_event_ms = item.time_ms if type(item) is Event else None
+        self._note_stamps(batch, changes)
         if batch.eof_offset is not None:
             partition.skip_to(batch.eof_offset)
         self.advance_clock()
+
+    def _note_stamps(self, batch: Batch, before: int) -> None:
+        """Keep when the records were appended that caused the changes from index `before` on: few do, so they are
+        looked up instead of asking every record."""
+        records, read_ms = batch.records, batch.read_ms
+        for _, change in self.partition.pending.changes[before:]:
+            cause = change.cause
+            if type(cause) is EventCause and cause.offset not in self._stamps:
+                message = records[bisect_left(records, cause.offset, key=_offset_of)]
+                self._stamps[cause.offset] = min(message.timestamp()[1], read_ms)
 
     def ask(self, asked_ms: int, end_offset: int) -> None:
         """The log ended at `end_offset` when asked after `asked_ms`: once processed up to there, it is that late."""
@@ -199,6 +217,7 @@ class PartitionTask:
             self.number, position.next_offset, position.clock_ms, pending.counts,
             [change for _, change in pending.changes], dict(reasons), memberships, keys, meta.members,
             dict(Counter(record.topic for record in records)),
+            events=dict(self._events), touched=len(pending.touched), store_reads=self.customers.store_reads,
         )  # fmt: skip
         return Prepared(self, records, meta, meta.journal_digest, customers, kept, report)
 
@@ -219,14 +238,20 @@ class PartitionTask:
         self.committed_at_ms = now_ms
         self.aborts_here = 0
         self.poisoned = {offset for offset in self.poisoned if offset >= self.meta.next_offset}
+        prepared.report.committed_ms = now_ms
+        self._measure_lags(prepared.report, now_ms)
         self._fresh_commit()
-        for change in prepared.report.changes:
+
+    def _measure_lags(self, report: CommitReport, now_ms: int) -> None:
+        grace_ms = self.settings.grace_ms
+        for change in report.changes:
+            cause = change.cause
             if change.replayed:
                 continue
-            if type(change.cause) is EventCause:
-                prepared.report.event_lags_ms.append(now_ms - change.cause.event_time_ms)
-            elif type(change.cause) is ClockCause:
-                prepared.report.clock_lags_ms.append(now_ms - change.cause.due_ms)
+            if type(cause) is EventCause:
+                report.event_lags_ms.append(now_ms - self._stamps[cause.offset])
+            elif type(cause) is ClockCause:
+                report.clock_lags_ms.append(max(0, now_ms - cause.due_ms - grace_ms))
 
     def aborted(self, epoch: int) -> None:
         """Nothing of what was pending happened; records come again from the committed offset, stamped `epoch`."""
@@ -240,6 +265,9 @@ class PartitionTask:
 
     def _fresh_commit(self) -> None:
         self._originals = {}
+        self._events = defaultdict(int)
+        self._stamps = {}
+        self.customers.store_reads = 0
         self._wakes_left = WAKES_PER_COMMIT
 
     def _stored_wakes(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, str]]:
@@ -335,3 +363,8 @@ class PartitionTask:
             run_id=meta.run_id,
             nonce=meta.nonce,
         )
+
+
+def _offset_of(message: Any) -> int:
+    offset: int = message.offset()
+    return offset
