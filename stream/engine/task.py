@@ -10,11 +10,11 @@ from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_journal, encode_meta, journal_digest
-from stream.codec.outbound import Encoder, Origin
+from stream.codec.outbound import Encoder, Headers, Origin
 from stream.codec.snapshot import digest, encode_profile
 from stream.core.changes import Change, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Decoded, Event, Reason, Rejected
@@ -35,6 +35,8 @@ CLOCK_ASKS = 16
 
 DIGEST_MODULUS = 1 << 128
 
+UNREADABLE_HEADERS = "a header's name is not UTF-8; the original headers are left out"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
@@ -53,6 +55,14 @@ class TaskSettings:
     cache_customers: int
     nonce: str  # of this process: tells its commits from another owner's with the same number
     versions: dict[str, str]
+
+
+class Original(NamedTuple):
+    """A rejected record as it came; no headers where they can't be read."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None
 
 
 class CoreFailed(Exception):
@@ -95,7 +105,7 @@ class PartitionTask:
         self.last_event_ms: int | None = None  # event time of the newest batch's last event
         self.committed_at_ms = NEVER_MS
         self._wakes_left = WAKES_PER_COMMIT
-        self._originals: dict[int, Any] = {}  # rejected offset -> message
+        self._originals: dict[int, Original] = {}  # by offset, of what was rejected
         self._events: dict[str, int] = defaultdict(int)  # event name -> arrived since the last commit
         self._stamps: dict[int, int] = {}  # offset of a record that changed something -> its timestamp
         self._encoder = Encoder(Origin(settings.name, meta.run_id, settings.input_topic, number), program)
@@ -124,13 +134,19 @@ class PartitionTask:
             if offset < partition.next_offset:
                 continue  # before the offset asked for: a seek may land on the start of a stored batch
             try:
-                if offset in poisoned:
-                    item = Rejected(offset, Reason.INTERNAL, "the processor failed on this record")
+                try:
+                    headers = message.headers()
+                except SystemError:
+                    # A name that is not UTF-8. Never asked a second time: the binding then hands out a null pointer.
+                    headers, item = None, Rejected(offset, Reason.INVALID_UTF8, UNREADABLE_HEADERS)
                 else:
-                    item = decode(
-                        message.key(), message.value(), message.headers(), message.timestamp()[1], offset, read_ms,
-                        max_bytes=max_bytes,
-                    )  # fmt: skip
+                    if offset in poisoned:
+                        item = Rejected(offset, Reason.INTERNAL, "the processor failed on this record")
+                    else:
+                        item = decode(
+                            message.key(), message.value(), headers, message.timestamp()[1], offset, read_ms,
+                            max_bytes=max_bytes,
+                        )  # fmt: skip
                 take(item, read_ms)
                 if type(item) is Event:
                     events[item.name] += 1
@@ -142,7 +158,7 @@ class PartitionTask:
                 raise CoreFailed(offset) from error
             if len(pending.rejected) != rejected:
                 rejected = len(pending.rejected)
-                self._originals[offset] = message
+                self._originals[offset] = Original(message.key(), message.value(), headers)
         self.last_event_ms = item.time_ms if type(item) is Event else None
         self._note_stamps(batch, changes)
         if batch.eof_offset is not None:
@@ -335,9 +351,9 @@ class PartitionTask:
 
     def _add_rejected(self, records: list[Produce]) -> None:
         for rejected in self.partition.pending.rejected:
-            message = self._originals[rejected.offset]
-            headers = self._encoder.rejected_headers(message.headers(), rejected)
-            records.append(Produce(self.settings.rejected_topic, self.number, message.key(), message.value(), headers))
+            original = self._originals[rejected.offset]
+            headers = self._encoder.rejected_headers(original.headers, rejected)
+            records.append(Produce(self.settings.rejected_topic, self.number, original.key, original.value, headers))
 
     def _journal(self, meta: Meta) -> JournalRecord:
         pending, counts = self.partition.pending, self.partition.pending.counts

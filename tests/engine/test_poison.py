@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -143,6 +143,38 @@ async def test_what_poison_left_behind_is_read_back_by_another_worker_and_falls_
 
     values = [json.loads(record.value) for record in world.values("changes") if record.value]
     assert any(each.get("segment") == "quiet" and each["customer_id"] == CUSTOMER for each in values)
+
+
+class WithoutHeaders(Message):
+    """As confluent-kafka gives a record with a header name that is not UTF-8: it fails, and asked again it crashes."""
+
+    asked: ClassVar[list[int]] = []
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        assert id(self) not in self.asked, "the second answer would end the process"
+        self.asked.append(id(self))
+        raise SystemError("returned a result with an exception set") from UnicodeDecodeError("utf-8", b"", 0, 1, "")
+
+
+@pytest.mark.parametrize("most", [1, 1_000_000])
+async def test_a_header_whose_name_is_no_text_costs_the_record_its_headers_and_nothing_else(most: int) -> None:
+    world = World()
+    put(world, good(1, world.now_ms))
+    unreadable = WithoutHeaders(1, KEY, call(), None, world.now_ms)
+    world.inputs[0].append(unreadable)
+    put(world, good(2, world.now_ms))
+    worker = Worker(world, PROGRAM)
+    await worker.assign(0)
+
+    await worker.settle(most)
+
+    (found,) = world.values("rejected")
+    assert (found.key, found.value) == (KEY, call())
+    headers = dict(found.headers or [])
+    assert len(headers) == 5 and headers["segmenter_reason"] == b"invalid-utf8"
+    assert b"headers are left out" in headers["segmenter_detail"]
+    assert counts(world)["accepted"] == 2 and WithoutHeaders.asked == [id(unreadable)]
+    WithoutHeaders.asked.clear()
 
 
 # -- and whatever else comes
