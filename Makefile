@@ -49,8 +49,8 @@ audit: $(READY) ## ask whether known vulnerabilities concern the locked packages
 	@[ -x $(VENV)/audit/bin/pip-audit ] || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install -q --disable-pip-version-check pip-audit; }
 	@$(BIN)/python requirements/audit.py $(VENV)/audit/bin/pip-audit
 
-clean: ## remove .venv, caches and the test broker's jars
-	@rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+clean: ## remove .venv, caches, the test broker's jars and the benchmark's rivals
+	@rm -rf $(VENV) .kafka .rivals .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	@find stream tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): $(LOCK) pyproject.toml

@@ -5,6 +5,7 @@
     python -m bench large --events 500000          events/s with 1,000,000 customers
     python -m bench latency --rate 5000 --seconds 30
     python -m bench restore                        customers/s, from the changelog and from the local copy
+    python -m bench compare                        beside Kafka Streams, Flink, Quix, Faust; see its own --help
     python -m bench all --events 60000 --customers 5000 --seconds 8     a quick try of all of it
 
 One worker process, exactly once, 100 ms commit interval, four partitions, events of 277 bytes. Broker, load and readers
@@ -29,6 +30,11 @@ ALL = ("throughput", "latency", "large+restore")
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["compare"]:
+        from bench.rivals.compare import main as compare
+
+        signal.signal(signal.SIGTERM, _end)
+        return compare(sys.argv[2:])
     given = _arguments()
     missing = missing_programs()
     if missing:

@@ -74,7 +74,7 @@ def send(
     """Returns (events sent, seconds)."""
     producer = confluent_kafka.Producer({
         "bootstrap.servers": broker, "linger.ms": 5 if rate else 50, "compression.type": "lz4",
-        "enable.idempotence": True, "queue.buffering.max.messages": 500_000,
+        "enable.idempotence": True, "queue.buffering.max.messages": 500_000, "log_level": 3,
     })  # fmt: skip
     started, count = time.monotonic(), 0
     for customer_id, time_ms, value in stream:

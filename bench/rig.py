@@ -110,11 +110,11 @@ def rig(options: Options) -> Iterator[Rig]:
         kafka.start()
         pipeline = Pipeline(kafka.bootstrap, "bench-", Path(directory), PARTITIONS, options.definitions, dict(SETTINGS))
         ends.push(pipeline)  # no worker outlives it
-        _create_topics(pipeline)
+        create_topics(pipeline)
         yield Rig(kafka, pipeline)
 
 
-def _create_topics(pipeline: Pipeline) -> None:
+def create_topics(pipeline: Pipeline) -> None:
     """Again when the new broker does not show at once what it has just made."""
     arguments = ("topics", "create", "--partitions", str(PARTITIONS), "--config", str(pipeline.config("admin")))
     for _ in range(TOPIC_ATTEMPTS):

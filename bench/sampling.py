@@ -99,11 +99,14 @@ class CommittedEvents:
         })  # fmt: skip
 
     def total(self) -> int:
+        return sum(self.by_partition())
+
+    def by_partition(self) -> list[int]:
         """Raises KafkaException when the broker gives no answer for RETRY_S; a new one has no coordinator yet."""
         deadline = time.monotonic() + RETRY_S
         while True:
             try:
-                return sum(max(0, place.offset) for place in self._consumer.committed(self._places, CALL_S))
+                return [max(0, place.offset) for place in self._consumer.committed(self._places, CALL_S)]
             except KafkaException:
                 if time.monotonic() > deadline:
                     raise

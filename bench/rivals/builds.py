@@ -1,0 +1,77 @@
+"""What the rivals need to run, made on demand under `.rivals/` of the checkout: jars, classes, Python environments.
+
+Each is named by a hash of what it is made from, so that a changed pom, class or lock makes a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MADE = ROOT / ".rivals"
+WORK = HERE / "java" / "Work.java"
+
+
+class BuildFailed(Exception):
+    """A rival could not be made ready; the message holds what the tools printed."""
+
+
+def class_path(rival: str) -> str:
+    """Of the Java rival whose pom and class stand in that folder. Fetches the jars and compiles the first time."""
+    folder = HERE / rival
+    sources = [WORK, *sorted(folder.glob("*.java"))]
+
+    def make(place: Path) -> None:
+        pom, jars = str(folder / "pom.xml"), place / "jars"
+        _run("mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime",
+             f"-DoutputDirectory={jars}")  # fmt: skip
+        _run(
+            "javac", "-nowarn", "--release", "17", "-d", str(place / "classes"), "-cp", f"{jars}/*", *map(str, sources)
+        )
+
+    made = _made(rival, [folder / "pom.xml", *sources], make)
+    return f"{made}/classes:{made}/jars/*"
+
+
+def python(name: str, lock: Path) -> str:
+    """The interpreter of an environment with what `lock` holds, hashes checked."""
+
+    def make(place: Path) -> None:
+        _run(sys.executable, "-m", "venv", str(place))
+        _run(str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
+             "--require-hashes", "-r", str(lock))  # fmt: skip
+
+    return str(_made(name, [lock], make) / "bin" / "python")
+
+
+def _made(name: str, sources: Sequence[Path], make: Callable[[Path], None]) -> Path:
+    """The folder, complete: a half-made one has no mark and is made again."""
+    content = b"".join(source.read_bytes() for source in sources) + sys.version.encode()
+    place = MADE / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
+    mark = place / ".complete"
+    if not mark.exists():
+        print(f"making {place.relative_to(ROOT)}", file=sys.stderr, flush=True)
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        make(place)
+        mark.touch()
+    return place
+
+
+def _run(*command: str) -> None:
+    if shutil.which(command[0]) is None:
+        raise BuildFailed(f"not found: {command[0]}; the Java rivals need a JDK (17 or later) and Maven")
+    with tempfile.TemporaryDirectory() as directory:  # an environment's own path must not be looked into
+        done = subprocess.run(command, cwd=directory, env=os.environ, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildFailed(
+            f"{' '.join(command[:4])} ... ended with {done.returncode}:\n{done.stdout}{done.stderr}"[-4000:]
+        )

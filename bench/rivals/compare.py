@@ -1,0 +1,225 @@
+"""Our worker and its rivals side by side: the same waiting events, the same work, one after the other, round by round.
+
+    python -m bench compare                                       all engines, 3 rounds of 1,500,000 events
+    python -m bench compare --load skewed --runs 5
+    python -m bench compare --engines ours,kafka-streams --customers 1000000
+    nice -n 10 python -m bench compare --runs 1 --events 50000 --customers 5000      a quick try of everything
+
+README.md in bench/rivals/ says what the work is, how it is measured and where the comparison is not fair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.report import BUSY_LOAD, machine_facts
+from bench.rig import BROKER_MEMORY, LOG_TAIL, PARTITIONS, BenchFailed
+from bench.rivals import builds
+from bench.rivals.engines import (
+    CHECKPOINT_MS,
+    COMMIT_MS,
+    GROUP,
+    HEAP,
+    INPUT,
+    OUTPUT,
+    Engine,
+    Place,
+    chosen,
+    environment,
+)
+from bench.rivals.outcomes import Outcome, outcome_of, rows_of, table, write_outcomes
+from bench.rivals.progress import Look, watch
+from bench.rivals.reference import Tally, expected, found_changes
+from bench.rivals.waiting import LOADS, Load, by_partition, produce_events, read_events, write_events
+from bench.sampling import CommittedEvents, Stalled, cpu_seconds, peak_rss_bytes
+from tests.kafka.apache import ApacheKafka, KafkaFailed, missing_programs
+
+DEFAULT_ENGINES = "ours,kafka-streams,flink,quix,faust,bare"
+SLOWEST_EVENTS_PER_S = 300
+START_SECONDS = 120.0
+LAST_COMMIT_SECONDS = 20.0
+"""Flink commits offsets and outputs at the end of a checkpoint, in no particular order."""
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The events of an engine, and what is right for them."""
+
+    file: Path
+    births: list[int]
+    ends: list[int]
+    right: Tally
+
+    @property
+    def count(self) -> int:
+        return sum(self.ends)
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = _arguments(arguments)
+    if missing := missing_programs():
+        sys.exit(f"the comparison runs Apache Kafka and needs on the PATH: {', '.join(missing)}")
+    facts = machine_facts() | {"commit_ms": COMMIT_MS, "flink_checkpoint_ms": CHECKPOINT_MS, "java_heap": HEAP}
+    engines = chosen(options.engines)
+    outcomes: list[Outcome] = []
+    try:
+        for engine in engines:
+            engine.prepare()
+        with tempfile.TemporaryDirectory(prefix="segmenter-rivals-") as directory:
+            given = _waiting(options, engines, Path(directory))
+            for number in range(1, options.runs + 1):
+                for engine in engines:
+                    _say(f"--- run {number} of {options.runs}: {engine.title}")
+                    outcomes.append(_run(engine, number, given[engine.share]))
+                    _say(f"    {outcomes[-1].summary()}")
+    except (builds.BuildFailed, KafkaFailed, BenchFailed) as error:
+        sys.exit(f"the comparison ended: {error}")
+    finally:
+        if outcomes:
+            _report(facts, options, engines, outcomes)
+
+
+# -- one run
+
+
+def _run(engine: Engine, number: int, given: Given) -> Outcome:
+    """On a fresh broker; an engine that fails is an outcome, and the others go on."""
+    with tempfile.TemporaryDirectory(prefix="segmenter-rival-") as directory, ExitStack() as ends:
+        kafka = ApacheKafka(memory=BROKER_MEMORY, light=False)
+        ends.callback(kafka.remove)  # before the start: it may be interrupted
+        kafka.start()
+        place = Place(kafka.bootstrap, Path(directory))
+        engine.topics(place)
+        produce_events(kafka.bootstrap, INPUT, given.file, given.count)
+        committed = ends.enter_context(closing(CommittedEvents(kafka.bootstrap, GROUP, INPUT, PARTITIONS)))
+        log = place.directory / "engine.log"
+        command = engine.command(place)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                env=environment(),
+            )  # fmt: skip
+        ends.callback(_stop, process)
+        started = time.monotonic()
+        try:
+            looks = watch(
+                process, kafka.pid, committed, given.count, START_SECONDS + given.count / SLOWEST_EVENTS_PER_S
+            )
+            tally = _tally(kafka.bootstrap, given.right) if engine.checked else None
+        except (Stalled, TimeoutError) as error:
+            said = log.read_text("utf-8", "replace")[-LOG_TAIL:]
+            print(f"{engine.title}: {error}\n{said}", file=sys.stderr)
+            return Outcome(engine.name, engine.title, number, events=given.count, error=str(error))
+        return _outcome(engine, number, given, looks, tally, process.pid, started)
+
+
+def _outcome(
+    engine: Engine, number: int, given: Given, looks: list[Look], tally: Tally | None, pid: int, started: float
+) -> Outcome:
+    outcome = outcome_of(engine.name, engine.title, number, looks, given.births, given.ends)
+    outcome.start_to_first_commit_s = next(look.time_s for look in looks if look.total > looks[0].total) - started
+    outcome.engine_cpu_s = cpu_seconds(pid)
+    outcome.peak_rss_bytes = peak_rss_bytes(pid)
+    if tally is not None:
+        outcome.changes, outcome.right_changes = tally.changes, given.right.changes
+        outcome.right = tally == given.right
+    return outcome
+
+
+def _tally(bootstrap: str, right: Tally) -> Tally:
+    deadline = time.monotonic() + LAST_COMMIT_SECONDS
+    while True:
+        tally = found_changes(bootstrap, OUTPUT, PARTITIONS)
+        if tally.changes >= right.changes or time.monotonic() > deadline:
+            return tally
+        time.sleep(0.5)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+# -- before and after
+
+
+def _waiting(options: argparse.Namespace, engines: list[Engine], directory: Path) -> dict[int, Given]:
+    """The events in a file, and by share what an engine with that share is given of them."""
+    all_events = options.customers + options.events
+    first_ms = time.time_ns() // 1_000_000 - all_events - 60_000  # nothing lies in the future, nothing lapses meanwhile
+    file = directory / "events"
+    _say(f"writing {all_events} events, {options.load}, and computing what they cause")
+    write_events(file, Load(options.load, options.customers, options.events, first_ms).events_of_it())
+    counts = {engine.share: options.customers + options.events // engine.share for engine in engines}
+    right = expected(read_events(file, all_events), set(counts.values()))
+    births = by_partition(read_events(file, options.customers))
+    return {
+        share: Given(file, births, by_partition(read_events(file, count)), right[count])
+        for share, count in counts.items()
+    }
+
+
+def _report(
+    facts: dict[str, str | int | float], options: argparse.Namespace, engines: list[Engine], outcomes: list[Outcome]
+) -> None:
+    rows = rows_of(outcomes)
+    print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
+    print(f"load {options.load}: {options.customers} customers, then {options.events} events; {options.runs} runs")
+    if float(facts["load_before"]) > BUSY_LOAD:
+        print("The machine was busy with something else before we began: the figures are too low.")
+    for engine in engines:
+        if engine.share > 1:
+            print(f"{engine.title}: the first {options.events // engine.share} of the events, for it is slow")
+    print("\n" + table(rows))
+    path = write_outcomes(facts, vars(options), rows, outcomes)
+    print(f"\nwritten to {path}")
+    if options.plots:
+        _plot(path)
+
+
+def _plot(path: Path) -> None:
+    """matplotlib lives in an environment of its own: the worker's stays as it is locked."""
+    try:
+        interpreter = builds.python("plots", builds.ROOT / "requirements" / "bench.txt")
+    except builds.BuildFailed as error:
+        sys.exit(f"no plots: {error}")
+    subprocess.run([interpreter, "-m", "bench.rivals.plots", str(path)], cwd=builds.ROOT, check=True)
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m bench compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--engines", default=DEFAULT_ENGINES, help="some of them, with commas; also single rows")
+    parser.add_argument("--runs", type=int, default=3, help="rounds; in each every engine runs once")
+    parser.add_argument("--events", type=int, default=1_500_000, help="measured events, after the births")
+    parser.add_argument("--customers", type=int, default=50_000, help="who exist before the measured events")
+    parser.add_argument("--load", choices=LOADS, default="uniform", help="whose the measured events are")
+    parser.add_argument("--no-plots", dest="plots", action="store_false")
+    options = parser.parse_args(arguments)
+    for name, least in (("runs", 1), ("events", 1_000), ("customers", 100)):
+        if getattr(options, name) < least:
+            parser.error(f"--{name}: found {getattr(options, name)}, expected a number from {least}")
+    try:
+        chosen(options.engines)
+    except ValueError as error:
+        parser.error(f"--engines: {error}")
+    return options
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

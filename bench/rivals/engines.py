@@ -1,0 +1,152 @@
+"""The engines that are compared: what each is called, how it is made ready, and the command that runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.rig import PARTITIONS, SETTINGS, create_topics
+from bench.rivals import bare, builds
+from tests.kafka.kit import Topic, admin_of
+from tests.kafka.kit import create_topics as make_topics
+from tests.kafka.pipeline import Pipeline
+
+HERE = Path(__file__).parent
+COMMIT_MS = 100
+CHECKPOINT_MS = 1_000
+"""Flink's; a tenth of a second between checkpoints is not what it is built for."""
+PREFIX = "rivals-"
+GROUP = f"{PREFIX}shop"
+INPUT = f"{PREFIX}customer-events"
+OUTPUT = f"{PREFIX}segment-changes"
+HEAP = "-Xmx2g"
+FAUST_COMMIT_MS = 2_800
+"""Its own default. A commit of its exactly_once halts the stream for a transaction of each partition in turn."""
+FAUST_SHARE = 25
+"""Faust is given one in so many of the events, the first ones: it is that much slower."""
+
+OPENED = ("java.lang", "java.lang.invoke", "java.lang.reflect", "java.net", "java.nio", "java.util",
+          "java.util.concurrent", "java.util.concurrent.atomic", "java.time")  # fmt: skip
+"""Packages of Java 17 that Flink looks into, as its own start script opens them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run happens: a fresh broker and an empty directory."""
+
+    bootstrap: str
+    directory: Path
+
+
+def make_plain_topics(place: Place) -> None:
+    """Input and output; an engine that keeps its state in further topics makes those itself."""
+    admin = admin_of(place.bootstrap)
+    make_topics(admin, [Topic(INPUT, PARTITIONS), Topic(OUTPUT, PARTITIONS)])
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`prepare` fetches and compiles what it needs; `topics` makes what must be there before it starts.
+
+    `share` n: it is given the first n-th part of the measured events. `checked`: it does all of the work, so that its
+    change records are compared with the right answer.
+    """
+
+    name: str
+    title: str
+    command: Callable[[Place], list[str]]
+    prepare: Callable[[], object] = lambda: None
+    topics: Callable[[Place], None] = make_plain_topics
+    share: int = 1
+    checked: bool = True
+
+
+def chosen(names: str) -> list[Engine]:
+    """Of a list with commas; `flink` and `bare` stand for all of their rows. Raises ValueError."""
+    found: list[Engine] = []
+    for name in filter(None, names.split(",")):
+        rows = [engine for engine in ENGINES if engine.name == name or engine.name.split("-")[0] == name]
+        if not rows:
+            raise ValueError(f"found {name}, expected some of {', '.join(e.name for e in ENGINES)}, flink, bare")
+        found += [engine for engine in rows if engine not in found]
+    return found
+
+
+def environment() -> dict[str, str]:
+    """For every engine: the Python ones read `bench.rivals.work` from the checkout."""
+    return {**os.environ, "PYTHONPATH": str(builds.ROOT)}
+
+
+# -- the commands
+
+
+def _pipeline(place: Place) -> Pipeline:
+    settings = {**SETTINGS, "commit_interval": f"{COMMIT_MS}ms"}
+    return Pipeline(place.bootstrap, PREFIX, place.directory, PARTITIONS, HERE / "definitions.yaml", settings)
+
+
+def _our_topics(place: Place) -> None:
+    create_topics(_pipeline(place))
+
+
+def _ours(place: Place) -> list[str]:
+    return [sys.executable, "-m", "stream.cli", "worker", "--config", str(_pipeline(place).config("a"))]
+
+
+def _arguments(place: Place, *more: object) -> list[str]:
+    return [place.bootstrap, INPUT, OUTPUT, GROUP, str(place.directory), *map(str, more)]
+
+
+def _java(rival: str, main: str, place: Place, *options: str) -> list[str]:
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    return ["java", HEAP, quiet, *options, "-cp", builds.class_path(rival), main, *_arguments(place)]
+
+
+def _kafka_streams(place: Place) -> list[str]:
+    return [*_java("kafka-streams", "KafkaStreamsRival", place), str(COMMIT_MS)]
+
+
+def _flink(backend: str) -> Callable[[Place], list[str]]:
+    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
+    return lambda place: [*_java("flink", "FlinkRival", place, *opened), str(CHECKPOINT_MS), backend]
+
+
+def _python(name: str) -> str:
+    return builds.python(name, HERE / f"requirements-{name}.txt")
+
+
+def _quix(place: Place) -> list[str]:
+    return [_python("quix"), "-m", "bench.rivals.quix", *_arguments(place, COMMIT_MS)]
+
+
+def _faust(place: Place) -> list[str]:
+    return [_python("faust"), "-m", "bench.rivals.faust_tables", *_arguments(place, FAUST_COMMIT_MS)]
+
+
+def _bare(stage: str) -> Engine:
+    def command(place: Place) -> list[str]:
+        where = [place.bootstrap, INPUT, OUTPUT, GROUP, str(COMMIT_MS)]
+        return [sys.executable, "-m", "bench.rivals.bare", stage, *where]
+
+    return Engine(f"bare-{stage}", f"bare loop: {BARE_TITLES[stage]}", command, checked=False)
+
+
+BARE_TITLES = {
+    "poll": "poll",
+    "parse": "poll, JSON",
+    "produce": "poll, JSON, produce",
+    "transactions": "poll, JSON, produce, exactly once",
+}
+
+ENGINES = (
+    Engine("ours", "segmenter", _ours, topics=_our_topics),
+    Engine("kafka-streams", "Kafka Streams 4.1.1", _kafka_streams, lambda: builds.class_path("kafka-streams")),
+    Engine("flink-rocksdb", "Flink 1.20, RocksDB", _flink("rocksdb"), lambda: builds.class_path("flink")),
+    Engine("flink-heap", "Flink 1.20, heap", _flink("hashmap"), lambda: builds.class_path("flink")),
+    Engine("quix", "Quix Streams 3.28", _quix, lambda: _python("quix")),
+    Engine("faust", "Faust 0.15 with a table", _faust, lambda: _python("faust"), share=FAUST_SHARE),
+    *(_bare(stage) for stage in bare.STAGES),
+)

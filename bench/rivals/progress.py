@@ -1,0 +1,132 @@
+"""One engine's run looked at from outside ten times a second: the offsets its group has committed, and /proc."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+
+from bench.sampling import STALL_S, CommittedEvents, Stalled, busy_seconds, cpu_seconds
+
+LOOK_EVERY_S = 0.1
+WARM = 0.15
+"""This share of every partition's measured events is warm-up like the births before them: compilers, caches."""
+DONE = 0.95
+"""The measured part ends here: without the last, partly filled commits, which Flink's second of a checkpoint feels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`time_s` is monotonic, `committed` by partition; CPU since each process began, `busy_cpu_s` since boot."""
+
+    time_s: float
+    committed: tuple[int, ...]
+    engine_cpu_s: float
+    broker_cpu_s: float
+    busy_cpu_s: float
+
+    @property
+    def total(self) -> int:
+        return sum(self.committed)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Between two looks."""
+
+    first: Look
+    last: Look
+
+    @property
+    def events(self) -> int:
+        return self.last.total - self.first.total
+
+    @property
+    def seconds(self) -> float:
+        return self.last.time_s - self.first.time_s
+
+    @property
+    def events_per_s(self) -> float:
+        return self.events / self.seconds if self.seconds else 0.0
+
+    @property
+    def engine_cpu_s(self) -> float:
+        return self.last.engine_cpu_s - self.first.engine_cpu_s
+
+    @property
+    def broker_cpu_s(self) -> float:
+        return self.last.broker_cpu_s - self.first.broker_cpu_s
+
+    @property
+    def others_cpu_s(self) -> float:
+        """Of everything else on the machine, ourselves included."""
+        busy = self.last.busy_cpu_s - self.first.busy_cpu_s
+        return max(0.0, busy - self.engine_cpu_s - self.broker_cpu_s)
+
+
+def watch(
+    process: subprocess.Popen[bytes],
+    broker_pid: int,
+    committed: CommittedEvents,
+    target: int,
+    limit_s: float,
+) -> list[Look]:
+    """Look until `target` records are committed. Raises Stalled when the engine ends, stands still or is too slow."""
+
+    def look() -> Look:
+        try:
+            offsets = committed.by_partition()
+        except KafkaException as error:
+            raise Stalled(f"the committed offsets can't be read: {error}") from error
+        return Look(time.monotonic(), tuple(offsets), cpu_seconds(process.pid), cpu_seconds(broker_pid), busy_seconds())
+
+    looks = [look()]
+    started = moved = looks[0].time_s
+    while looks[-1].total < target:
+        time.sleep(LOOK_EVERY_S)
+        now = look()
+        if now.total > looks[-1].total:
+            moved = now.time_s
+        looks.append(now)
+        if now.total >= target:
+            break
+        if process.poll() is not None:
+            raise Stalled(f"it ended with {process.returncode}, {now.total} of {target} events committed")
+        if now.time_s - moved > STALL_S or now.time_s - started > limit_s:
+            raise Stalled(
+                f"{now.total} of {target} events are committed after {now.time_s - started:.0f} s, "
+                f"the last progress was {now.time_s - moved:.0f} s ago"
+            )
+    return looks
+
+
+def measured_part(looks: Sequence[Look], births: Sequence[int], ends: Sequence[int]) -> Part:
+    """From the first look at which every partition is past its births and WARM of its events to the first at which DONE
+    of all measured events are committed; to the last one when nothing lies between them.
+
+    Committed numbers are taken as they were seen at these looks, so that an engine that commits in large steps gains or
+    loses nothing. `births` and `ends` by partition.
+    """
+    warm = [birth + WARM * (end - birth) for birth, end in zip(births, ends)]
+    done = sum(births) + DONE * (sum(ends) - sum(births))
+    first = next(i for i, look in enumerate(looks) if all(found >= mark for found, mark in zip(look.committed, warm)))
+    last = next(i for i, look in enumerate(looks) if look.total >= done)
+    if looks[last].total <= looks[first].total:
+        last = len(looks) - 1
+    return Part(looks[first], looks[last])
+
+
+def births_part(looks: Sequence[Look], births: int) -> Part:
+    """From the first commit to the first look at which as many events are committed as there are births."""
+    first = next(i for i, look in enumerate(looks) if look.total > looks[0].total)
+    last = next(i for i, look in enumerate(looks) if look.total >= births)
+    return Part(looks[first], looks[max(first, last)])
+
+
+def whole_part(looks: Sequence[Look]) -> Part:
+    """From the first committed offset to the last."""
+    first = next(i for i, look in enumerate(looks) if look.total > looks[0].total)
+    return Part(looks[first], looks[-1])
