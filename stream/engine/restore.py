@@ -69,14 +69,26 @@ class Restorer:
         """Raises StartRefused (with the remedy), GivenUp."""
         started = time.monotonic()
         committed = self.offsets.committed([partition])[partition]
-        first, end = self.offsets.changelog_bounds(partition)
-        restored = self._from_local(partition, committed, first, end, given_up)
-        if restored is None:
-            restored = self._rebuild(partition, committed, first, end, given_up)
+        while True:
+            try:
+                restored = self._restore(partition, committed, given_up)
+                break
+            except StartRefused:
+                # Another owner may have committed while we read: then what was read belongs to a later offset.
+                before, committed = committed, self.offsets.committed([partition])[partition]
+                if committed == before:
+                    raise
+                if given_up():
+                    raise GivenUp from None
         self._check_input(partition, restored.meta)
         seconds = time.monotonic() - started
         self.observer.restored(partition, restored.meta.keys, seconds, restored.rebuilt)
         return restored
+
+    def _restore(self, partition: int, committed: Committed, given_up: Callable[[], bool]) -> Restored:
+        first, end = self.offsets.changelog_bounds(partition)
+        restored = self._from_local(partition, committed, first, end, given_up)
+        return restored or self._rebuild(partition, committed, first, end, given_up)
 
     # -- the local copy, brought up to date
 

@@ -14,7 +14,7 @@ from stream.engine.interfaces import Fenced
 from stream.errors import StartRefused
 from stream.rules.compile import compile_program
 from stream.rules.load import parse_definitions
-from tests.engine.world import DAY, START, Crash, Fault, MemoryStore, Worker, World
+from tests.engine.world import DAY, START, Crash, Fault, MemoryStore, Reads, Worker, World
 
 SHOP = """\
 definitions: 1
@@ -213,6 +213,36 @@ async def test_offsets_that_were_reset_are_refused():
     world.offsets[0] = (2, "0:")
     with pytest.raises(StartRefused, match="would lose or repeat"):
         await Worker(world, PROGRAM, nonce="second").assign(0)
+
+
+class AnswersFromBefore(Reads):
+    """The first answer to the question for committed offsets is older than what is read next."""
+
+    def __init__(self, world: World, before: dict[int, tuple[int, str]]) -> None:
+        super().__init__(world)
+        self.before = [before]
+
+    def committed(self, partitions):
+        now, self.world.offsets = self.world.offsets, self.before.pop() if self.before else self.world.offsets
+        found = super().committed(partitions)
+        self.world.offsets = now
+        return found
+
+
+async def test_a_partition_on_which_another_owner_commits_while_it_is_restored_is_read_again():
+    world = shop()
+    first = Worker(world, PROGRAM, nonce="first")
+    await first.assign(0)
+    await first.engine.handle(first.source.next_batch(0, 3))
+    await first.engine.commit()
+    before = dict(world.offsets)
+    await first.settle()
+    second = Worker(world, PROGRAM, nonce="second")
+    second.engine.outside.restorer.offsets = AnswersFromBefore(world, before)
+    world.now_ms += 40 * DAY
+    await second.assign(0)
+    await second.settle()
+    assert told(world) == await undisturbed(world)
 
 
 async def test_a_commit_by_another_owner_since_ends_the_process():
