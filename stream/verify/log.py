@@ -53,8 +53,8 @@ class Log(Protocol):
     def records(self, topic: str, partition: int) -> Iterator[Record]:
         """From the first kept to the cut, in offset order."""
 
-    def after(self, topic: str, partition: int) -> Iterator[Record]:
-        """What came after what was read so far by `records` and `after`, up to the present end."""
+    def after(self, topic: str, partition: int, offset: int) -> Iterator[Record]:
+        """What lies beyond the cut: from `offset` up to the present end, asked when the first is asked for."""
 
     def first(self, topic: str, partition: int) -> int:
         """The first offset that the topic still reaches back to."""
@@ -65,7 +65,7 @@ class Log(Protocol):
     def committed(self, partition: int) -> Committed: ...
 
     def end(self, topic: str, partition: int) -> int:
-        """The offset at which the cut ends: for progress."""
+        """The offset at which the cut ends."""
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class MemoryLog:
     def records(self, topic: str, partition: int) -> Iterator[Record]:
         return (record for record in self.topics.get(topic, ()) if record.partition == partition)
 
-    def after(self, topic: str, partition: int) -> Iterator[Record]:
+    def after(self, topic: str, partition: int, offset: int) -> Iterator[Record]:
         return iter(())
 
     def first(self, topic: str, partition: int) -> int:

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     ID = "id"
     ALTERNATION = "alternation"
     CHANGE_SET = "change-set"
+    CUSTOMER_TIME = "customer-time"
     MEMBERSHIP_FOLD = "membership-fold"
     STATE_FOLD = "state-fold"
     DIGEST = "digest"
@@ -75,6 +76,7 @@ MEANING: dict[Kind, str] = {
     Kind.ID: "a change's id is not made of run, birth and sequence, or came twice",
     Kind.ALTERNATION: "a change does not lead away from where the customer was",
     Kind.CHANGE_SET: "the changes of one cause are not together or not all there",
+    Kind.CUSTOMER_TIME: "a change took effect before the customer's change before it",
     Kind.MEMBERSHIP_FOLD: "a membership is not what the customer's changes add up to",
     Kind.STATE_FOLD: "the state topic, read from its beginning, does not give the customers of its last commit",
     Kind.DIGEST: "the digest or number of customers after a commit is not the model's",
@@ -91,7 +93,6 @@ class Expected:
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes]] | None = None
-    identity: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
