@@ -1,0 +1,197 @@
+"""Whether a world at rest holds what it must: the expectation, the verifier, and what only a world can see (the clock
+against the instants at which records were really appended, the stores of the owners)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from stream.codec.instants import from_text
+from stream.codec.journal import META_KEY, JournalRecord, decode_journal, decode_meta
+from stream.codec.snapshot import digest, wake_of
+from stream.core.events import FOREVER_MS
+from stream.engine.local import decode_local
+from stream.engine.transaction import offset_metadata
+from stream.verify.check import Options, check
+from stream.verify.log import MemoryLog, Names, Record
+from tests.simulation.broker import Entry
+from tests.simulation.client import CHANGES, INPUT, JOURNAL, MEMBERSHIPS, REJECTED, STATE
+from tests.simulation.definitions import PROGRAM
+from tests.simulation.events import payload
+from tests.simulation.expected import Item, Row, expect
+from tests.simulation.items import PARTITIONS
+from tests.simulation.process import GRACE_MS, MAX_EVENT_BYTES
+from tests.simulation.world import World
+
+NAMES = Names("simulated", INPUT, CHANGES, MEMBERSHIPS, REJECTED, STATE, JOURNAL)
+SHOWN = 3
+DIGEST_MODULUS = 1 << 128
+
+
+def problems(world: World) -> list[str]:
+    """One line for each thing that is wrong; empty when the world is as it must be."""
+    found = list(world.problems)
+    for partition in range(PARTITIONS):
+        journal = [
+            (entry, decode_journal(entry.record.value or b""))
+            for _, entry in world.broker.log(JOURNAL, partition).committed()
+            if entry.record is not None
+        ]
+        found += [f"partition {partition}: {line}" for line in _partition(world, partition, journal)]
+    return found
+
+
+def _partition(world: World, partition: int, journal: list[tuple[Entry, JournalRecord]]) -> Iterator[str]:
+    yield from _outputs(world, partition, [record for _, record in journal])
+    yield from _clock(world, partition, journal)
+    yield from _state(world, partition)
+
+
+# -- what was told
+
+
+def _outputs(world: World, partition: int, journal: list[JournalRecord]) -> Iterator[str]:
+    world.counts["duplicates passed over"] += 0
+    expected = expect(history(world, partition, journal))
+    world.counts["duplicates passed over"] += expected.duplicates
+    changes = [json.loads(record.value or b"") for record in world.broker.values(CHANGES, partition)]
+    yield from _difference("change", _by_customer(expected.rows), _by_customer([row_of(change) for change in changes]))
+    if len({change["id"] for change in changes}) != len(changes):
+        yield "an id came twice"
+    rejected = [
+        (
+            offset,
+            payload(world.sent[partition, offset]),
+            world.sent[partition, offset].customer.encode(),
+            reason.encode(),
+        )
+        for offset, reason in expected.rejected
+    ]
+    yield from _difference("rejected record", rejected, list(_rejected(world, partition)))
+    world.counts["changes"] += len(changes)
+    world.counts["changes by silence"] += sum(change["cause"]["kind"] == "clock" for change in changes)
+    world.counts["corrections"] += sum(change.get("corrects") is not None for change in changes)
+
+
+def history(world: World, partition: int, journal: list[JournalRecord]) -> Iterator[tuple[int, Item]]:
+    """The input as it can be read, with the steps of the clock between, as the journal tells them."""
+    steps = [(offset, clock_ms) for record in journal for offset, clock_ms, _ in record.steps]
+    batches = [(first, read_ms) for record in journal for first, read_ms in record.batches]
+    read_ms = 0
+    for offset, _ in world.broker.log(INPUT, partition).committed():
+        while steps and steps[0][0] <= offset:
+            yield offset, ("clock", steps.pop(0)[1] - GRACE_MS, None)
+        while batches and batches[0][0] <= offset:
+            read_ms = batches.pop(0)[1]
+        yield offset, ("record", read_ms, world.sent[partition, offset])
+    for offset, clock_ms in steps:
+        yield offset, ("clock", clock_ms - GRACE_MS, None)
+
+
+def row_of(change: dict[str, Any]) -> Row:
+    """A change as the expectation tells it."""
+    name, before, after = change.get("dimension"), change.get("from_stage"), change.get("to_stage")
+    if "segment" in change:
+        name, before, after = change["segment"], not change["member"], change["member"]
+    erased = name is None
+    return (
+        change["customer_id"], change["sequence"], name, before, after, from_text(change["effective_at"]) or 0,
+        None if erased else change["nth"], change["cause"]["kind"],
+    )  # fmt: skip
+
+
+def _by_customer(rows: list[Row]) -> list[Row]:
+    """Order is promised per customer, never across customers."""
+    return sorted(rows, key=lambda row: row[0])
+
+
+def _rejected(world: World, partition: int) -> Iterator[tuple[Any, ...]]:
+    for record in world.broker.values(REJECTED, partition):
+        headers = dict(record.headers or [])
+        yield int(headers["segmenter_source_offset"]), record.value, record.key, headers["segmenter_reason"]
+
+
+def _difference(what: str, expected: list[Any], found: list[Any]) -> Iterator[str]:
+    if expected == found:
+        return
+    missing = [row for row in expected if row not in found]
+    surplus = [row for row in found if row not in expected or found.count(row) > 1]
+    yield (
+        f"{what}s differ: {len(expected)} expected, {len(found)} found; missing {missing[:SHOWN]}, "
+        f"unexpected {surplus[:SHOWN]}"
+    )
+
+
+# -- the clock
+
+
+def _clock(world: World, partition: int, journal: list[tuple[Entry, JournalRecord]]) -> Iterator[str]:
+    """The clock stands at T only when everything that was in the log at T has been read. `at_ms` is the broker's."""
+    log = world.broker.log(INPUT, partition)
+    for entry, record in journal:
+        for offset, clock_ms, _ in record.steps:
+            if clock_ms - world.most_skew_ms > entry.at_ms:
+                yield f"the clock went {clock_ms - entry.at_ms} ms ahead of the time"
+            for unread in log.entries[offset:]:
+                if unread is not None and unread.record is not None and unread.at_ms < clock_ms - world.most_skew_ms:
+                    yield f"the clock passed {clock_ms} while a record appended at {unread.at_ms} was unread"
+                    return
+
+
+# -- the state
+
+
+def _state(world: World, partition: int) -> Iterator[str]:
+    """Changelog, meta, committed offset and the owner's store say the same; no wake that is due is left."""
+    customers: dict[bytes, bytes] = {}
+    meta_bytes = None
+    for record in world.broker.values(STATE, partition):
+        if record.key == META_KEY:
+            meta_bytes = record.value
+        elif record.value is None:
+            customers.pop(record.key or b"", None)
+        else:
+            customers[record.key or b""] = record.value
+    if meta_bytes is None:
+        if world.broker.log(INPUT, partition).end:
+            yield "nothing was ever committed"
+        return
+    meta = decode_meta(meta_bytes)
+    total = sum(digest(key, value) for key, value in customers.items()) % DIGEST_MODULUS
+    if (len(customers), f"{total:032x}") != (meta.keys, meta.digest):
+        yield "the state topic does not add up to its meta"
+    if world.broker.offsets.get(partition) != (meta.next_offset, offset_metadata(meta)):
+        yield f"committed {world.broker.offsets.get(partition)}, the meta says {meta.next_offset}, {meta.commit_number}"
+    disk = world.stores().get(partition)
+    if disk is None:
+        return
+    store = disk.folders[partition].now
+    if store.customers != customers:
+        yield "the owner's store is not what the state topic holds"
+    if store.meta is None or decode_local(store.meta)[1] != meta:
+        yield "the owner's store has another meta than the state topic"
+    wakes = {(wake_of(value), key) for key, value in customers.items() if wake_of(value) < FOREVER_MS}
+    if not wakes <= store.wakes:
+        yield f"{len(wakes - store.wakes)} wakes are missing in the owner's store"
+    overdue = sum(due_ms <= meta.clock_ms - GRACE_MS for due_ms, _ in wakes)
+    if overdue:
+        yield f"{overdue} wakes are due and did not fire"
+
+
+# -- the verifier
+
+
+def _verified(world: World) -> list[str]:
+    """What `segmenter verify` says of the same topics."""
+    topics: dict[str, list[Record]] = {}
+    for (topic, partition), log in world.broker.logs.items():
+        appended = topic != INPUT
+        topics.setdefault(topic, []).extend(
+            Record(topic, partition, offset, entry.at_ms if appended else entry.stamp_ms, entry.record.key,
+                   entry.record.value, entry.record.headers, appended)
+            for offset, entry in log.committed() if entry.record is not None
+        )  # fmt: skip
+    memory = MemoryLog(topics, world.broker.offsets, range(PARTITIONS), markers=1)
+    report = check(memory, PROGRAM, NAMES, Options(GRACE_MS, MAX_EVENT_BYTES, skew_ms=world.most_skew_ms))
+    return [f"verify: {each.kind}: partition {each.partition}: {each.message}" for each in report.violations[:SHOWN]]

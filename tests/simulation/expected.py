@@ -1,0 +1,133 @@
+"""What must come out of a world, said in the simplest way: per customer, from the whole history, for these definitions
+alone. No code is shared with the worker, and none with the general oracle, which must agree (`test_expected`).
+
+What is taken from the journal: when each batch was read (an event lies never later), and how far the clock had come
+between two records (silence up to there has been judged).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tests.simulation.definitions import ACTIVE_MS, BROWSING_MS, DAY_MS, KEEN_MS
+from tests.simulation.events import BROWSE, PURCHASE, Sent, reason_of
+
+STAGES = ("prospect", "active", "inactive")
+SEGMENTS = ("keen", "browsing", "lost")
+KEPT_MESSAGES = 32
+KEPT_MS = 7 * DAY_MS
+LONG_AGO_MS = -(1 << 62)
+
+Row = tuple[str, int, str | None, object, object, int, int | None, str]
+"""(customer, sequence, definition, from, to, effective_ms, nth, kind of cause); an erasure has no definition."""
+
+Item = tuple[str, int, Sent | None]
+"""("clock", instant up to which silence is judged, None) or ("record", read time, the record sent), in order; the
+record's offset is the count of them before, for what was rejected."""
+
+
+@dataclass
+class Expected:
+    rows: list[Row] = field(default_factory=list)
+    rejected: list[tuple[int, str]] = field(default_factory=list)  # (offset, reason)
+    duplicates: int = 0
+
+
+@dataclass
+class _Life:
+    """A customer from the first event to the erasure."""
+
+    events: list[tuple[int, str]] = field(default_factory=list)  # (event time, kind)
+    judged_ms: int = LONG_AGO_MS
+    stage: str | None = None
+    within: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(SEGMENTS, False))
+    sequence: int = 0
+    nth: dict[str, int] = field(default_factory=dict)
+    messages: list[tuple[str, int]] = field(default_factory=list)
+    forgotten_ms: int = LONG_AGO_MS
+
+
+def expect(items: Iterable[tuple[int, Item]]) -> Expected:
+    """`items` of one partition in order, each with its offset."""
+    expected = Expected()
+    lives: dict[str, _Life] = {}
+    for offset, (what, at_ms, sent) in items:
+        if what == "clock":
+            for customer, life in lives.items():
+                _silence(expected, customer, life, at_ms + 1)
+        elif sent is not None and sent.kind == "rejected":
+            expected.rejected.append((offset, reason_of(sent)))
+        elif sent is not None and sent.kind == "erase":
+            _erase(expected, lives, sent, min(sent.stamp_ms, at_ms))
+        elif sent is not None and sent.kind != "ignored":
+            _event(expected, lives, sent, min(sent.stated_ms, sent.stamp_ms, at_ms), offset)
+    return expected
+
+
+def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int, offset: int) -> None:
+    life = lives.get(sent.customer) or _Life()
+    message = sent.message_id
+    if message is not None and any(message == known for known, _ in life.messages):
+        expected.duplicates += 1
+        return
+    if message is not None and time_ms <= life.forgotten_ms:
+        expected.rejected.append((offset, "too-old"))
+        return
+    if message is not None and message.startswith("breaks-"):
+        expected.rejected.append((offset, "internal"))
+        return
+    lives[sent.customer] = life
+    _silence(expected, sent.customer, life, time_ms)
+    life.events.append((time_ms, sent.kind))
+    life.judged_ms = max(life.judged_ms, time_ms)
+    _judge(expected, sent.customer, life, life.judged_ms, "event")
+    if message is not None:
+        life.messages.append((message, time_ms))
+    while life.messages and (len(life.messages) > KEPT_MESSAGES or life.messages[0][1] < life.judged_ms - KEPT_MS):
+        life.forgotten_ms = max(life.forgotten_ms, life.messages.pop(0)[1])
+
+
+def _silence(expected: Expected, customer: str, life: _Life, before_ms: int) -> None:
+    """What turns after the latest judged instant and strictly before this one, though nothing happens."""
+    lengths = {PURCHASE: (ACTIVE_MS, KEEN_MS), BROWSE: (BROWSING_MS,)}
+    turns = {time_ms + length for time_ms, kind in life.events for length in lengths.get(kind, ())}
+    for turn_ms in sorted(turn for turn in turns if life.judged_ms < turn < before_ms):
+        _judge(expected, customer, life, turn_ms, "clock")
+
+
+def _judge(expected: Expected, customer: str, life: _Life, now_ms: int, cause: str) -> None:
+    purchases = [time_ms for time_ms, kind in life.events if kind == PURCHASE and time_ms <= now_ms]
+    browses = [time_ms for time_ms, kind in life.events if kind == BROWSE and time_ms <= now_ms]
+    if not purchases:
+        stage = "prospect"
+    else:
+        stage = "active" if max(purchases) > now_ms - ACTIVE_MS else "inactive"
+    answers = {
+        "keen": sum(time_ms > now_ms - KEEN_MS for time_ms in purchases) >= 2,
+        "browsing": any(time_ms > now_ms - BROWSING_MS for time_ms in browses),
+        "lost": stage == "inactive",
+    }
+    moved: list[tuple[str, object, object]] = []
+    if stage != life.stage:
+        moved.append(("lifecycle", life.stage, stage))
+        life.stage = stage
+    for segment, answer in answers.items():
+        if answer != life.within[segment]:
+            moved.append((segment, not answer, answer))
+            life.within[segment] = answer
+    for definition, before, after in moved:
+        life.judged_ms = now_ms
+        life.sequence += 1
+        life.nth[definition] = life.nth.get(definition, 0) + 1
+        expected.rows.append(
+            (customer, life.sequence, definition, before, after, now_ms, life.nth[definition], cause)
+        )  # fmt: skip
+
+
+def _erase(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int) -> None:
+    life = lives.pop(sent.customer, None)
+    if life is not None:
+        _silence(expected, sent.customer, life, time_ms)
+        at_ms = max(life.judged_ms, time_ms)
+        expected.rows.append((sent.customer, life.sequence + 1, None, None, None, at_ms, None, "erasure"))

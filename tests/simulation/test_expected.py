@@ -1,0 +1,57 @@
+"""The expectation of the simulation against the general oracle: two independent readings of the same definitions."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.codec.inbound import decode
+from stream.codec.journal import decode_journal
+from stream.core.events import Erasure, Event
+from tests.oracle.history import Log, Oracle, Step
+from tests.simulation.check import history
+from tests.simulation.client import INPUT, JOURNAL
+from tests.simulation.definitions import BREAKS, DEFINITIONS
+from tests.simulation.expected import Row, expect
+from tests.simulation.process import MAX_EVENT_BYTES
+from tests.simulation.run import settled
+from tests.simulation.world import World
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_expectation_is_what_the_oracle_tells(seed: int) -> None:
+    with settled(seed) as world:
+        for partition in (0, 1):
+            journal = [decode_journal(record.value or b"") for record in world.broker.values(JOURNAL, partition)]
+            items = list(history(world, partition, journal))
+            log = oracle_log(world, partition, items)
+
+            told = sorted(map(row_of, Oracle(DEFINITIONS).run(log)), key=lambda row: row[0])
+
+            assert told == sorted(expect(items).rows, key=lambda row: row[0])
+
+
+def oracle_log(world: World, partition: int, items: list) -> Log:
+    """The same history as the oracle takes it: what can be decoded, and the steps of the clock."""
+    log: Log = []
+    for offset, (what, at_ms, _) in items:
+        if what == "clock":
+            if log and isinstance(log[-1], Step):
+                log.pop()  # the later one does it all
+            log.append(Step(at_ms))
+            continue
+        entry = world.broker.log(INPUT, partition).entries[offset]
+        record = entry.record
+        item = decode(
+            record.key, record.value, record.headers, entry.stamp_ms, offset, at_ms, max_bytes=MAX_EVENT_BYTES
+        )
+        broken = isinstance(item, Event) and (item.message_id or "").startswith(BREAKS)
+        if isinstance(item, Event | Erasure) and not broken:
+            log.append(item)
+    return log
+
+
+def row_of(change: dict) -> Row:
+    return (
+        change["customer"], change["sequence"], change["definition"], change["from"], change["to"],
+        change["effective_ms"], change["nth"] if change["definition"] else None, change["cause"],
+    )  # fmt: skip
