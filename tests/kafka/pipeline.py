@@ -17,14 +17,11 @@ from typing import Any
 import yaml
 
 from stream.app.embedded_broker import free_port
-from stream.codec.inbound import decode
 from stream.codec.instants import from_text
-from stream.codec.journal import decode_journal
-from stream.core.events import Erasure, Event
 from stream.core.partition import GRACE_MS
 from stream.rules.load import load_definitions
 from tests.kafka.kit import Incoming, Outgoing, committed_offsets, end_offsets, produce, read_all
-from tests.oracle.history import Oracle, Step
+from tests.kafka.truth import clock_steps, expected_rows
 
 WAIT_SECONDS = 60.0
 START_SECONDS = 40.0
@@ -200,49 +197,10 @@ class Pipeline:
     # -- truth
 
     def expected(self, until_ms: int) -> list[tuple[Any, ...]]:
-        """What the oracle says of the input as it lies in the topic, silence judged up to `until_ms`.
-
-        How far the clock had come between two records is read from the journal: an event that arrives after the clock
-        has passed it is late, one that was read before is not."""
+        """What the oracle says of the input as it lies in the topic, silence judged up to `until_ms`."""
         definitions = load_definitions([self.definitions])
-        steps = self.clock_steps()
-        rows: list[tuple[Any, ...]] = []
-        by_partition: dict[int, list[Incoming]] = {}
-        for record in read_all(self.address, self.input):
-            by_partition.setdefault(record.partition, []).append(record)
-        for partition, records in by_partition.items():
-            log: list[Event | Erasure | Step] = []
-            ahead = steps.get(partition, [])
-            for record in records:
-                while ahead and ahead[0][0] <= record.offset:
-                    log.append(Step(ahead.pop(0)[1]))
-                item = decode(
-                    record.key,
-                    record.value,
-                    record.headers,
-                    record.timestamp_ms,
-                    record.offset,
-                    int(time.time() * 1000),
-                )
-                if isinstance(item, Event | Erasure):
-                    log.append(item)
-            for change in Oracle(definitions).run([*log, Step(until_ms)]):
-                rows.append(
-                    (
-                        change["customer"], change["sequence"], change["definition"], change["from"], change["to"],
-                        change["effective_ms"], change["nth"], change["cause"],
-                    )
-                )  # fmt: skip
-        return sorted(rows, key=str)
-
-    def clock_steps(self) -> dict[int, list[tuple[int, int]]]:
-        """Per partition (offset, instant up to which silence had been judged before the record there)."""
-        steps: dict[int, list[tuple[int, int]]] = {}
-        for record in self.read("segmenter-journal"):
-            journal = decode_journal(record.value)
-            for offset, clock_ms, _ in journal.steps:
-                steps.setdefault(record.partition, []).append((offset, clock_ms - GRACE_MS))
-        return steps
+        steps = clock_steps(self.read("segmenter-journal"), GRACE_MS)
+        return sorted(expected_rows(definitions, read_all(self.address, self.input), steps, until_ms), key=str)
 
     def found(self) -> list[tuple[Any, ...]]:
         """The changes topic in the same shape."""

@@ -1,0 +1,55 @@
+"""What the fault tests share: a pipeline with few definitions, a stream of events, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.kafka.apache import ApacheKafka
+from tests.kafka.kit import end_offsets
+from tests.kafka.pipeline import Pipeline
+from tests.kafka.test_exactly_once import DAY, a_year_back, history
+
+DEFINITIONS = Path(__file__).parent / "torment.yaml"
+OUTPUTS = ("segment-changes", "segment-memberships", "customer-events-rejected", "segmenter-state", "segmenter-journal")
+SETTLE_SECONDS = 60.0
+
+Events = list[tuple[str, Any, int]]
+
+
+def torment(kafka: ApacheKafka, prefix: str, directory: Path, partitions: int = 2, **settings: Any) -> Pipeline:
+    """A pipeline on those definitions; use it as a context manager. Short patience, so that tests are quick."""
+    settings = {"session_timeout": "3s", "transaction_timeout": "5s", **settings}
+    return Pipeline(kafka.bootstrap, prefix, directory, partitions, DEFINITIONS, settings)
+
+
+def events_of(seed: int, customers: int = 24, each: int = 12) -> Events:
+    """A year of a small shop."""
+    return list(history(customers, each, seed, a_year_back(), 380 * DAY))
+
+
+def parts_of(events: Events, count: int) -> list[Events]:
+    """As many parts, in order."""
+    size = -(-len(events) // count)
+    return [events[start : start + size] for start in range(0, len(events), size)]
+
+
+def all_is_well(pipeline: Pipeline, seconds: float = SETTLE_SECONDS) -> None:
+    """Everything read, every change the oracle's and there once, no transaction left open."""
+    pipeline.wait_caught_up(seconds)
+    now_ms = int(time.time() * 1000)
+    wanted = len(pipeline.expected(now_ms))
+    pipeline.wait_for(lambda: len(pipeline.changes()) >= wanted, seconds)
+    pipeline.check_exactly_once(now_ms)
+    pipeline.wait_for(lambda: not open_transactions(pipeline), seconds)
+
+
+def open_transactions(pipeline: Pipeline) -> list[str]:
+    """Topics whose readers are held back by a transaction that nobody has ended."""
+    names = [pipeline.topic(name) for name in OUTPUTS]
+    return [
+        name
+        for name in names
+        if end_offsets(pipeline.address, name, committed=True) != end_offsets(pipeline.address, name)
+    ]
