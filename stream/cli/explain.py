@@ -79,7 +79,7 @@ def describe(profile: Profile, program: CompiledProgram) -> list[str]:
             shown = f"in{held}" if answer else "not in"
         else:
             shown = definition.stages[answer]
-        since = f" since {to_text(profile.since_ms[index])}" if profile.changed_by[index] else ""
+        since = f" since {to_text(profile.standings.since_ms[index])}" if profile.standings.changed_by[index] else ""
         until_ms = program.valid_until(index, cells, now_ms)
         until = "" if until_ms is None else f", until {to_text(until_ms)} if nothing happens"
         lines.append(f"{definition.name}: {shown}{since}{until}")

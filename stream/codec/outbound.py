@@ -136,6 +136,7 @@ class Encoder:
         prefix = f"{self.origin.run_id}.{born[0]}.{born[1]}."
         membership_id = f"{prefix}m{profile.sequence}"
         as_of = to_text(as_of_ms)
+        standings = profile.standings
         dimensions: dict[str, Any] = {}
         segments: dict[str, Any] = {}
         for index, definition in enumerate(self._definitions):
@@ -144,16 +145,16 @@ class Encoder:
                 if answer >= 0:
                     dimensions[definition.name] = {
                         "stage": definition.stages[answer],
-                        "since": to_text(profile.since_ms[index]),
-                        "nth": profile.nth[index],
-                        "change_id": f"{prefix}{profile.changed_by[index]}",
+                        "since": to_text(standings.since_ms[index]),
+                        "nth": standings.nth[index],
+                        "change_id": f"{prefix}{standings.changed_by[index]}",
                     }
             elif answer == 1:
                 segments[definition.name] = {
-                    "since": to_text(profile.since_ms[index]),
+                    "since": to_text(standings.since_ms[index]),
                     "control": profile.control[index],
-                    "nth": profile.nth[index],
-                    "change_id": f"{prefix}{profile.changed_by[index]}",
+                    "nth": standings.nth[index],
+                    "change_id": f"{prefix}{standings.changed_by[index]}",
                 }
         value = {
             "type": MEMBERSHIP,

@@ -4,8 +4,8 @@
     byte 1       how the body is written: 0 orjson, 1 exact (numbers wider than 64 bits)
     bytes 2-9    indexed_ms: read alone when wakes are rebuilt
     then         the other single numbers and the lengths of what follows; `_HEADER` names them; all big-endian
-    then         per definition: since_ms, signed 64 bit; nth and changed_by, unsigned 32 bit; by_clock, a byte
-    then         message ids and their event times, signed 64 bit
+    then         the standings as `core.profile` packs them
+    then         the marks of message ids, then their event times, as `core.memory` keeps them
     then         the body: a JSON list of cells, answers, control (null when all of it is null)
 
 Lists of numbers are as they lie in memory, little-endian: a state of 1 KB is
@@ -19,8 +19,6 @@ bytes in `tests/codec/golden/`, which must go on reading to the same profile; a 
 from __future__ import annotations
 
 import json
-import sys
-from array import array
 from collections.abc import Callable
 from hashlib import sha256
 from struct import Struct
@@ -28,7 +26,8 @@ from typing import Any
 
 import orjson
 
-from stream.core.profile import Profile
+from stream.core.memory import MARK_BYTES
+from stream.core.profile import Profile, Standings
 from stream.core.program import Program
 from stream.errors import UnreadableState
 
@@ -67,20 +66,16 @@ def encode_profile(profile: Profile) -> bytes:
         written = _EXACT
         body = json.dumps(parts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     partition, offset = profile.born
-    ids = profile.message_ids
     header = _HEADER.pack(
         SNAPSHOT_VERSION, written, profile.indexed_ms, partition, offset, profile.now_ms, profile.sequence,
-        profile.forgotten_ms, profile.wake_ms, len(control), len(ids), len(body),
+        profile.forgotten_ms, profile.wake_ms, len(control), len(profile.marks) // MARK_BYTES, len(body),
     )  # fmt: skip
     return b"".join(
         (
             header,
-            _little_endian(profile.since_ms),
-            _little_endian(profile.nth),
-            _little_endian(profile.changed_by),
-            profile.by_clock,
-            _little_endian(ids),
-            _little_endian(profile.message_times),
+            profile.pack_standings(),
+            profile.marks,
+            profile.mark_times,
             body,
         )
     )
@@ -117,12 +112,9 @@ def _read_version_1(customer_id: str, data: bytes, program: Program) -> Profile:
         _, written, profile.indexed_ms, partition, offset, profile.now_ms, profile.sequence, profile.forgotten_ms,
         profile.wake_ms, definitions, ids, body_bytes,
     ) = _HEADER.unpack_from(data)  # fmt: skip
-    nth_at = _HEADER.size + 8 * definitions
-    changed_by_at = nth_at + 4 * definitions
-    by_clock_at = changed_by_at + 4 * definitions
-    ids_at = by_clock_at + definitions
-    times_at = ids_at + 8 * ids
-    body_at = times_at + 8 * ids
+    marks_at = _HEADER.size + Standings.BYTES_EACH * definitions
+    times_at = marks_at + MARK_BYTES * ids
+    body_at = times_at + MARK_BYTES * ids
     if len(data) != body_at + body_bytes:
         raise _damaged(f"{len(data)} bytes where the header says {body_at + body_bytes}")
     if definitions != len(program.definitions):
@@ -133,12 +125,10 @@ def _read_version_1(customer_id: str, data: bytes, program: Program) -> Profile:
         )
     profile.customer_id = customer_id
     profile.born = (partition, offset)
-    profile.since_ms = _from_little_endian("q", data[_HEADER.size : nth_at])
-    profile.nth = _from_little_endian("I", data[nth_at:changed_by_at])
-    profile.changed_by = _from_little_endian("I", data[changed_by_at:by_clock_at])
-    profile.by_clock = bytearray(data[by_clock_at:ids_at])
-    profile.message_ids = _from_little_endian("q", data[ids_at:times_at])
-    profile.message_times = _from_little_endian("q", data[times_at:body_at])
+    profile.packed_standings = data[_HEADER.size : marks_at]
+    profile.unpacked_standings = None
+    profile.marks = data[marks_at:times_at]
+    profile.mark_times = data[times_at:body_at]
     profile.cells, answers, control = _body(written, data[body_at:])
     profile.answers = tuple(answers)
     profile.control = [None] * definitions if control is None else control
@@ -179,21 +169,3 @@ def _reader_of(data: bytes) -> Callable[[str, bytes, Program], Profile]:
 
 def _damaged(found: str) -> UnreadableState:
     return UnreadableState(f"a customer's state is damaged: found {found}; {_LOST}")
-
-
-def _swapped(numbers: array[int]) -> array[int]:
-    numbers = numbers[:]
-    numbers.byteswap()
-    return numbers
-
-
-if sys.byteorder == "little":
-    _little_endian: Callable[[array[int]], bytes] = array.tobytes
-    _from_little_endian: Callable[[Any, bytes], array[int]] = array
-else:
-
-    def _little_endian(numbers: array[int]) -> bytes:
-        return _swapped(numbers).tobytes()
-
-    def _from_little_endian(kind: Any, data: bytes) -> array[int]:
-        return _swapped(array(kind, data))

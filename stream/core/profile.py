@@ -1,10 +1,11 @@
 """A customer's state: who they are, what they are in, what their definitions must remember, when to ask again.
 
-Only `core.transition` changes a profile. Parallel lists stand in the order of the program's definitions.
+Only `core.transition` changes a profile. What stands per definition is in the order of the program's definitions.
 """
 
 from __future__ import annotations
 
+import sys
 from array import array
 from typing import Any
 
@@ -13,18 +14,60 @@ from stream.core.events import FOREVER_MS, NEVER_MS
 Born = tuple[int, int]  # input partition and offset of the record that began this life
 
 
+class Standings:
+    """How long each present answer has stood, and which change brought it.
+
+    since_ms    per definition: when the present answer took effect
+    nth         per definition: how many changes so far
+    changed_by  per definition: sequence of the newest change (0: none)
+    by_clock    per definition: 1 when the newest change was brought by the clock
+    """
+
+    __slots__ = ("by_clock", "changed_by", "nth", "since_ms")
+
+    def __init__(self, since_ms: array[int], nth: array[int], changed_by: array[int], by_clock: bytearray) -> None:
+        self.since_ms = since_ms
+        self.nth = nth
+        self.changed_by = changed_by
+        self.by_clock = by_clock
+
+    BYTES_EACH = 8 + 4 + 4 + 1
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Standings:
+        """What `pack` wrote."""
+        definitions = len(packed) // cls.BYTES_EACH
+        nth_at = 8 * definitions
+        changed_by_at = nth_at + 4 * definitions
+        by_clock_at = changed_by_at + 4 * definitions
+        return cls(
+            _from_little_endian("q", packed[:nth_at]),
+            _from_little_endian("I", packed[nth_at:changed_by_at]),
+            _from_little_endian("I", packed[changed_by_at:by_clock_at]),
+            bytearray(packed[by_clock_at:]),
+        )
+
+    def pack(self) -> bytes:
+        """All since_ms as signed 64 bit, nth and changed_by as unsigned 32 bit, little-endian; by_clock as bytes."""
+        return b"".join(
+            (
+                _little_endian(self.since_ms),
+                _little_endian(self.nth),
+                _little_endian(self.changed_by),
+                self.by_clock,
+            )
+        )
+
+
 class Profile:
     """One life of one customer id. Instants are ms UTC; `NEVER_MS`/`FOREVER_MS` stand for never.
 
     now_ms        latest judged instant: a customer's own time never goes back
     sequence      of the newest change
     answers       per definition; -1 = not judged yet
-    since_ms      per definition: when the present answer took effect
-    nth           per definition: how many changes so far
-    changed_by    per definition: sequence of the newest change (0: none)
-    by_clock      per definition: 1 when the newest change was brought by the clock
+    standings     since when and by which change they stand; packed until asked for, since few events change an answer
     control       per definition: held out of the present membership (None: no control group, or outside)
-    message_ids   hashes (signed 64 bit) of recent message ids, oldest first; `message_times` their event times
+    marks         fingerprints of recent message ids, oldest first; `mark_times` their event times (`core.memory`)
     forgotten_ms  newest event time among message ids already forgotten
     cells         what the program keeps
     wake_ms       next instant at which an answer may change by itself
@@ -32,8 +75,8 @@ class Profile:
     """
 
     __slots__ = (
-        "answers", "born", "by_clock", "cells", "changed_by", "control", "customer_id", "forgotten_ms", "indexed_ms",
-        "message_ids", "message_times", "now_ms", "nth", "sequence", "since_ms", "wake_ms",
+        "answers", "born", "cells", "control", "customer_id", "forgotten_ms", "indexed_ms", "mark_times", "marks",
+        "now_ms", "packed_standings", "sequence", "unpacked_standings", "wake_ms",
     )  # fmt: skip
 
     def __init__(self, customer_id: str, born: Born, definitions: int, cells: list[Any]) -> None:
@@ -42,15 +85,40 @@ class Profile:
         self.now_ms = NEVER_MS
         self.sequence = 0
         self.answers: tuple[int, ...] = (-1,) * definitions
-        # Arrays, because the codec writes and reads them as they lie in memory.
-        self.since_ms: array[int] = array("q", bytes(8 * definitions))
-        self.nth: array[int] = array("I", bytes(4 * definitions))
-        self.changed_by: array[int] = array("I", bytes(4 * definitions))
-        self.by_clock = bytearray(definitions)
+        self.packed_standings = bytes(Standings.BYTES_EACH * definitions)
+        self.unpacked_standings: Standings | None = None
         self.control: list[bool | None] = [None] * definitions
-        self.message_ids: array[int] = array("q")
-        self.message_times: array[int] = array("q")
+        self.marks = b""
+        self.mark_times = b""
         self.forgotten_ms = NEVER_MS
         self.cells = cells
         self.wake_ms = FOREVER_MS
         self.indexed_ms = FOREVER_MS
+
+    @property
+    def standings(self) -> Standings:
+        """To read, and in `core.transition` to change."""
+        if self.unpacked_standings is None:
+            self.unpacked_standings = Standings.unpack(self.packed_standings)
+        return self.unpacked_standings
+
+    def pack_standings(self) -> bytes:
+        """As they are now."""
+        if self.unpacked_standings is not None:
+            self.packed_standings = self.unpacked_standings.pack()
+        return self.packed_standings
+
+
+def _little_endian(numbers: array[int]) -> bytes:
+    return numbers.tobytes() if sys.byteorder == "little" else _swapped(numbers).tobytes()
+
+
+def _from_little_endian(kind: Any, data: bytes) -> array[int]:
+    numbers: array[int] = array(kind, data)
+    return numbers if sys.byteorder == "little" else _swapped(numbers)
+
+
+def _swapped(numbers: array[int]) -> array[int]:
+    numbers = numbers[:]
+    numbers.byteswap()
+    return numbers

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from stream.core.changes import Cause, Change, ClockCause, EventCause
 from stream.core.events import FOREVER_MS, NEVER_MS, Event
-from stream.core.profile import Profile
+from stream.core.profile import Profile, Standings
 from stream.core.program import Answers, Program
 
 SWEEP_LIMIT = 64
@@ -99,6 +99,7 @@ def _cause(stimulus: Stimulus) -> Cause:
 
 def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Stimulus) -> list[Change]:
     definitions = program.definitions
+    standings = profile.standings
     cause = _cause(stimulus)
     present = profile.answers
     moved = [
@@ -106,13 +107,13 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
         for index, answer in enumerate(answers)
         if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
     ]
-    corrected = [_corrected(profile, index, cause) for index in moved]
+    corrected = [_corrected(standings, index, cause) for index in moved]
     profile.answers = answers
     changes = []
     for position, index in enumerate(moved):
         definition = definitions[index]
         profile.sequence += 1
-        profile.nth[index] += 1
+        standings.nth[index] += 1
         control = profile.control[index]
         if definition.is_segment:
             if answers[index]:
@@ -122,7 +123,7 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
             Change(
                 definition=definition,
                 sequence=profile.sequence,
-                nth=profile.nth[index],
+                nth=standings.nth[index],
                 set_index=position + 1,
                 set_size=len(moved),
                 before=present[index] if present[index] >= 0 else None,
@@ -139,17 +140,17 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
                 approximate=program.approximate(index, profile.cells),
             )
         )
-        profile.since_ms[index] = profile.now_ms
-        profile.changed_by[index] = profile.sequence
-        profile.by_clock[index] = 1 if type(cause) is ClockCause else 0
+        standings.since_ms[index] = profile.now_ms
+        standings.changed_by[index] = profile.sequence
+        standings.by_clock[index] = 1 if type(cause) is ClockCause else 0
     return changes
 
 
-def _corrected(profile: Profile, index: int, cause: Cause) -> int | None:
+def _corrected(standings: Standings, index: int, cause: Cause) -> int | None:
     """The change that this one undoes: the event happened before the present answer came about, so that change should
     not have been. An event at the very instant counts as earlier than the clock, since it is folded before a wake."""
-    if type(cause) is not EventCause or not profile.changed_by[index]:
+    if type(cause) is not EventCause or not standings.changed_by[index]:
         return None
-    since_ms = profile.since_ms[index]
-    earlier = cause.event_time_ms < since_ms or (cause.event_time_ms == since_ms and profile.by_clock[index])
-    return profile.changed_by[index] if earlier else None
+    since_ms = standings.since_ms[index]
+    earlier = cause.event_time_ms < since_ms or (cause.event_time_ms == since_ms and standings.by_clock[index])
+    return standings.changed_by[index] if earlier else None

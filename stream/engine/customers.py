@@ -1,17 +1,21 @@
-"""The decoded profiles of one partition, over its store: a bounded cache of what is committed.
+"""The committed states of one partition's customers, over its store: a bounded cache of their bytes.
 
-A profile that is being changed is held by the partition's `pending`; it stays in here too until the commit, so that
-the digest of its stored bytes is at hand. Only clean profiles are evicted, oldest first, after a commit.
+At rest a customer is the bytes that were committed, and their digest behind them. Read into objects a state is some
+hundred of them, all over memory: with 50,000 customers to look up, fetching those took longer than reading the bytes
+anew. A profile that is being changed is held by the partition's `pending` until the commit.
+
+The cache has two generations: what is used or committed comes into the young one; when that is full it becomes the
+old one, and what nobody used since is forgotten with the old.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from stream.codec.snapshot import decode_profile, digest
 from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.engine.interfaces import StateStore
+
+DIGEST_BYTES = 16
 
 
 class Customers:
@@ -20,47 +24,40 @@ class Customers:
         self._program = program
         self.capacity = capacity  # this partition's share of the worker's
         self.store_reads = 0  # since the last commit
-        self._profiles: dict[str, Profile] = {}
-        self._digests: dict[str, int] = {}
+        self._young: dict[str, bytes] = {}  # committed bytes, then their digest
+        self._old: dict[str, bytes] = {}
 
     def load(self, customer_id: str) -> Profile | None:
-        profile = self._profiles.get(customer_id)
-        if profile is None:
+        """The committed state, read anew at each call."""
+        stored = self._young.get(customer_id) or self._old.get(customer_id)
+        if stored is None:
             self.store_reads += 1
             key = customer_id.encode()
-            stored = self._store.get(key)
-            if stored is None:
+            value = self._store.get(key)
+            if value is None:
                 return None
-            profile = decode_profile(customer_id, stored, self._program)
-            self._profiles[customer_id] = profile
-            self._digests[customer_id] = digest(key, stored)
-        return profile
+            stored = value + digest(key, value).to_bytes(DIGEST_BYTES, "big")
+            self._young[customer_id] = stored
+        return decode_profile(customer_id, stored[:-DIGEST_BYTES], self._program)
 
     def stored_digest(self, customer_id: str) -> int | None:
-        """Digest of the committed bytes of a customer that was loaded or kept; None when there are none."""
-        return self._digests.get(customer_id)
+        """Digest of the committed bytes of a customer that was loaded or kept since the last commit; None when there
+        are none."""
+        stored = self._young.get(customer_id) or self._old.get(customer_id)
+        return None if stored is None else int.from_bytes(stored[-DIGEST_BYTES:], "big")
 
-    def keep(self, customer_id: str, profile: Profile | None, stored_digest: int) -> None:
-        """The profile is committed with these bytes' digest (None: erased)."""
-        self._profiles.pop(customer_id, None)
-        if profile is None:
-            self._digests.pop(customer_id, None)
+    def keep(self, customer_id: str, value: bytes | None, value_digest: int) -> None:
+        """These bytes are committed (None: the customer is erased)."""
+        if value is None:
+            self._young.pop(customer_id, None)
+            self._old.pop(customer_id, None)
         else:
-            self._profiles[customer_id] = profile
-            self._digests[customer_id] = stored_digest
+            self._young[customer_id] = value + value_digest.to_bytes(DIGEST_BYTES, "big")
 
     def trim(self) -> None:
-        """Evict the oldest down to the bound; only after a commit, when all are clean."""
-        over = len(self._profiles) - self.capacity
-        if over > 0:
-            for customer_id in list(self._profiles)[:over]:
-                del self._profiles[customer_id], self._digests[customer_id]
-
-    def forget(self, customer_ids: Iterable[str]) -> None:
-        """Drop profiles that an aborted commit left half changed."""
-        for customer_id in customer_ids:
-            self._profiles.pop(customer_id, None)
-            self._digests.pop(customer_id, None)
+        """Forget what was not used for long, only after a commit: until then digests of what was loaded are needed."""
+        if len(self._young) > self.capacity // 2:
+            self._old, self._young = self._young, {}
 
     def __len__(self) -> int:
-        return len(self._profiles)
+        return len(self._young) + len(self._old)

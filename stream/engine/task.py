@@ -82,7 +82,7 @@ class Prepared:
     meta: Meta
     journal_digest: str
     customers: list[tuple[bytes, bytes | None]]
-    kept: list[tuple[str, Profile | None, int]]
+    kept: list[tuple[str, bytes | None, int]]
     report: CommitReport
 
 
@@ -246,8 +246,8 @@ class PartitionTask:
             [(due, customer_id.encode()) for due, customer_id in removed],
             encode_local(changelog_offset, prepared.meta),
         )
-        for customer_id, profile, stored_digest in prepared.kept:
-            self.customers.keep(customer_id, profile, stored_digest)
+        for customer_id, value, stored_digest in prepared.kept:
+            self.customers.keep(customer_id, value, stored_digest)
         self.customers.trim()
         self.meta = prepared.meta
         self.partition.committed()
@@ -271,7 +271,6 @@ class PartitionTask:
 
     def aborted(self, epoch: int) -> None:
         """Nothing of what was pending happened; records come again from the committed offset, stamped `epoch`."""
-        self.customers.forget(self.partition.pending.touched)
         self.partition.aborted()
         self.asks.clear()
         self.backlog = False
@@ -305,7 +304,7 @@ class PartitionTask:
         if change.definition is None:
             topics = [
                 self.settings.output_prefix + definition.topic
-                for definition, nth in zip(self.program.definitions, profile.nth, strict=True)
+                for definition, nth in zip(self.program.definitions, profile.standings.nth, strict=True)
                 if nth and definition.topic
             ]
             return list(dict.fromkeys(topics))
@@ -329,12 +328,12 @@ class PartitionTask:
 
     def _add_states(
         self, records: list[Produce]
-    ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[str, Profile | None, int]], int, int]:
+    ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[str, bytes | None, int]], int, int]:
         topic, number = self.settings.state_topic, self.number
         stored_digest = self.customers.stored_digest
         keys, total = self.meta.keys, int(self.meta.digest, 16)
         customers: list[tuple[bytes, bytes | None]] = []
-        kept: list[tuple[str, Profile | None, int]] = []
+        kept: list[tuple[str, bytes | None, int]] = []
         for customer_id, profile in self.partition.pending.touched.items():
             key = customer_id.encode()
             value = None if profile is None else encode_profile(profile)
@@ -346,7 +345,7 @@ class PartitionTask:
             keys += (value is not None) - (before is not None)
             records.append(Produce(topic, number, key, value))
             customers.append((key, value))
-            kept.append((customer_id, profile, after))
+            kept.append((customer_id, value, after))
         return customers, kept, keys, total % DIGEST_MODULUS
 
     def _add_rejected(self, records: list[Produce]) -> None:

@@ -37,13 +37,13 @@ def a_profile(customer_id: str = "c-1042") -> Profile:
     profile.now_ms = NOW_MS
     profile.sequence = 20
     profile.answers = (2, 1, 1, 0)
-    profile.since_ms = array("q", [NOW_MS, NOW_MS - DAY_MS, NOW_MS, NEVER_MS])
-    profile.nth = array("I", [5, 2, 1, 0])
-    profile.changed_by = array("I", [17, 18, 20, 0])
-    profile.by_clock = bytearray([0, 1, 0, 0])
+    profile.standings.since_ms = array("q", [NOW_MS, NOW_MS - DAY_MS, NOW_MS, NEVER_MS])
+    profile.standings.nth = array("I", [5, 2, 1, 0])
+    profile.standings.changed_by = array("I", [17, 18, 20, 0])
+    profile.standings.by_clock = bytearray([0, 1, 0, 0])
     profile.control = [None, None, False, None]
-    profile.message_ids = array("q", [-(1 << 63), 0, (1 << 63) - 1])
-    profile.message_times = array("q", [NOW_MS - 2, NOW_MS - 1, NOW_MS])
+    profile.marks = array("q", [-(1 << 63), 0, (1 << 63) - 1]).tobytes()
+    profile.mark_times = array("q", [NOW_MS - 2, NOW_MS - 1, NOW_MS]).tobytes()
     profile.forgotten_ms = NOW_MS - 8 * DAY_MS
     profile.wake_ms = NOW_MS + 7 * DAY_MS
     profile.indexed_ms = NOW_MS + 6 * DAY_MS
@@ -178,16 +178,16 @@ def profiles(draw: st.DrawFn) -> Profile:
     for index, definition in enumerate(Shop.definitions):
         answer = answers[index]
         changed = answer > 0 or (answer == 0 and bool(definition.stages))
-        profile.since_ms[index] = since_ms if changed else NEVER_MS
-        profile.nth[index] = profile.changed_by[index] = changed_by if changed else 0
-        profile.by_clock[index] = int(changed)
+        profile.standings.since_ms[index] = since_ms if changed else NEVER_MS
+        profile.standings.nth[index] = profile.standings.changed_by[index] = changed_by if changed else 0
+        profile.standings.by_clock[index] = int(changed)
         profile.control[index] = None if definition.stages or not changed else control
     profile.answers = answers
     profile.now_ms = draw(instants)
     profile.sequence = draw(st.integers(0, (1 << 53) - 1))
     ids = draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=4))
-    profile.message_ids = array("q", ids)
-    profile.message_times = array("q", [draw(instants)] * len(ids))
+    profile.marks = array("q", ids).tobytes()
+    profile.mark_times = array("q", [draw(instants)] * len(ids)).tobytes()
     profile.forgotten_ms = draw(instants | st.just(NEVER_MS))
     profile.wake_ms = draw(instants | st.just(FOREVER_MS))
     profile.indexed_ms = draw(instants | st.just(FOREVER_MS))

@@ -20,7 +20,10 @@ SHOP = Shop()
 
 
 def parts(profile: Profile) -> dict[str, object]:
-    return {name: getattr(profile, name) for name in Profile.__slots__}
+    hidden = {"unpacked_standings", "packed_standings"}
+    return {name: getattr(profile, name) for name in Profile.__slots__ if name not in hidden} | {
+        "standings": profile.pack_standings()
+    }
 
 
 def golden(version: int) -> bytes:

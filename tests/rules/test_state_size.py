@@ -69,11 +69,11 @@ def driven(program: CompiledProgram, character: str, number: Any, length: int) -
     program.fold(profile.cells, call_)
     most = len(program.definitions)
     profile.sequence, profile.now_ms, profile.wake_ms = 2**50, times[-1], times[-1] + DAY
-    profile.since_ms = array("q", [NEVER_MS] * most)
+    profile.standings.since_ms = array("q", [NEVER_MS] * most)
     profile.control = [False] * most
     profile.answers = (199,) * most
-    profile.message_ids = array("q", [-(2**63)] * MESSAGE_IDS)
-    profile.message_times = array("q", times[-MESSAGE_IDS:])
+    profile.marks = array("q", [-(2**63)] * MESSAGE_IDS).tobytes()
+    profile.mark_times = array("q", times[-MESSAGE_IDS:]).tobytes()
     return profile
 
 
