@@ -15,11 +15,32 @@ COUNTER, GAUGE, HISTOGRAM, STATE_SET = "counter", "gauge", "histogram", "statese
 STATES = ("starting", "restoring", "running", "idle", "draining", "failed")
 """idle: a member of the group without partitions, ready to take some over."""
 
+CLOCK_REASONS = (
+    "restoring",
+    "starting",
+    "broker-unreachable",
+    "clock-skew",
+    "open-transaction",
+    "unread-records",
+    "commit-waiting",
+    "unknown",
+)
+"""Why a partition's clock stands still, the first that holds. open-transaction: an upstream's, on the input.
+commit-waiting: a transaction of ours has had no answer yet."""
+
+HORIZONS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000}
+"""`within` of the wakes to come, in ms."""
+
+OTHER_EVENTS = "other"
+NO_STAGE = "-"
+"""`from_stage` of a customer's first stage."""
+
 EVENT_SECONDS = (5e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1)
 COMMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LATENCY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 AGE_SECONDS = (0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)
 RESTORE_SECONDS = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+PHASE_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0)
 LOOP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
 
 
@@ -95,6 +116,22 @@ FAMILIES = (
         (),
         LOOP_SECONDS,
     ),
+    Family(_WORKER, GAUGE, "last_commit_timestamp_seconds", "When was something committed last?"),
+    Family(
+        _WORKER,
+        GAUGE,
+        "ends_asked_timestamp_seconds",
+        "When did the broker last tell where the input ends? Asked every 5 s, however the worker does; lag, open "
+        "transactions and headroom are as of then.",
+    ),
+    Family(
+        _WORKER,
+        GAUGE,
+        "clock_skew_seconds",
+        "How far is this machine's clock ahead of the broker's? Measured at commits; beyond 2 s no silence is judged.",
+    ),
+    Family(_WORKER, GAUGE, "data_dir_free_bytes", "How much room is left on the disk of `data_dir`?"),
+    Family(_WORKER, GAUGE, "data_dir_size_bytes", "How large is that disk?"),
     Family(_WORKER, COUNTER, "log_messages", "Does it log more warnings or errors than before?", ("level",)),
     Family(
         _FLOW,
@@ -157,6 +194,14 @@ FAMILIES = (
         ("topic",),
     ),
     Family(
+        _FLOW,
+        COUNTER,
+        "events_by_name",
+        "Which events come? Track events by the names that the definitions use; all else is `other`. One that stops: "
+        "silence will be taken for lapses.",
+        ("event",),
+    ),
+    Family(
         _PRODUCT,
         COUNTER,
         "changes",
@@ -169,6 +214,13 @@ FAMILIES = (
         "stage_changes",
         "How many customers came to each stage of a dimension?",
         ("dimension", "stage", "cause", "replayed"),
+    ),
+    Family(
+        _PRODUCT,
+        COUNTER,
+        "stage_flows",
+        "How many customers went from which stage to which? `-`: it is their first. Without replayed changes.",
+        ("dimension", "from_stage", "to_stage"),
     ),
     Family(
         _PRODUCT,
@@ -198,8 +250,8 @@ FAMILIES = (
         _PRODUCT,
         HISTOGRAM,
         "change_latency_seconds",
-        "How soon is a change out? event: commit less event time; clock: "
-        "commit less the due instant, the grace included. Without replayed changes.",
+        "How soon is a change out? event: commit less the record's timestamp; clock: commit less the due instant and "
+        "the grace. Without replayed changes.",
         ("cause",),
         LATENCY_SECONDS,
     ),
@@ -233,9 +285,8 @@ FAMILIES = (
         _TIME,
         GAUGE,
         "clock_blocked",
-        "Why do the clocks stand still? 1 for the reason, all 0 when they run; a partition "
-        "with lag waits for its own records.",
-        ("reason",),
+        "Why does a partition's clock stand still? 1 for the reason, all 0 when it is at most 5 s behind.",
+        ("topic", "partition", "reason"),
     ),
     Family(_TIME, COUNTER, "wakes_fired", "How many customers were asked again because an instant had come?"),
     Family(
@@ -244,6 +295,22 @@ FAMILIES = (
         "wakes_next_due_timestamp_seconds",
         "What is due next? Behind the partition's clock for long: wakes do not fire. Absent: nothing is.",
         _PARTITION,
+    ),
+    Family(
+        _TIME,
+        GAUGE,
+        "wakes_overdue_seconds",
+        "How long ago should the first wake have fired, by the partition's own clock? 0 when none is due; more than a "
+        "few seconds: wakes are not keeping up.",
+        _PARTITION,
+    ),
+    Family(
+        _TIME,
+        GAUGE,
+        "wakes_due",
+        "How many customers will be asked again within an hour, a day, a week? At most so many: what they do meanwhile "
+        "moves it. Counted every minute.",
+        ("topic", "partition", "within"),
     ),
     Family(
         _KAFKA,
@@ -278,6 +345,45 @@ FAMILIES = (
         (),
         COMMIT_SECONDS,
     ),
+    Family(
+        _KAFKA,
+        HISTOGRAM,
+        "commit_phase_seconds",
+        "What in a commit takes the time? build: our records; produce: handing them over; offsets and commit: the "
+        "broker; store: RocksDB.",
+        ("phase",),
+        PHASE_SECONDS,
+    ),
+    Family(
+        _KAFKA,
+        GAUGE,
+        "open_transaction_seconds",
+        "Since when does an open transaction hold back readers, on the input or on our changes? 0: none does.",
+        _PARTITION,
+    ),
+    Family(
+        _KAFKA,
+        GAUGE,
+        "input_retention_seconds",
+        "How long does the input keep records? Absent: by size only, or for ever.",
+        ("topic",),
+    ),
+    Family(
+        _KAFKA,
+        GAUGE,
+        "input_headroom_seconds",
+        "How long until retention may delete a record we have not read? Absent: nothing is unread, or nothing is "
+        "deleted by age. Asked every 30 s.",
+        _PARTITION,
+    ),
+    Family(
+        _KAFKA,
+        GAUGE,
+        "changelog_records",
+        "How long is each partition's changelog, in offsets? A restore reads all of it; far more than customers: it is "
+        "not compacted.",
+        _PARTITION,
+    ),
     Family(_KAFKA, COUNTER, "produced_records", "How many committed records were written to each topic?", ("topic",)),
     Family(
         _STATE,
@@ -292,6 +398,22 @@ FAMILIES = (
         "restore_remaining_records",
         "How many changelog records are still to be read? 0 when live.",
         _PARTITION,
+    ),
+    Family(_STATE, COUNTER, "restore_records", "How many changelog records were read back?"),
+    Family(
+        _STATE,
+        GAUGE,
+        "restore_estimate_seconds",
+        "How long until the changelog is read, at the pace so far? 0 when live.",
+        _PARTITION,
+    ),
+    Family(
+        _STATE,
+        HISTOGRAM,
+        "assignment_duration_seconds",
+        "How long does a partition stand still when it comes to this worker, from assignment to its first record?",
+        (),
+        RESTORE_SECONDS,
     ),
     Family(
         _STATE,
@@ -317,6 +439,22 @@ FAMILIES = (
         "state_background_errors",
         "Has the store met errors in the background? Look at the disk.",
         _PARTITION,
+    ),
+    Family(_STATE, GAUGE, "state_wakes", "How many wakes are stored, by the store's own estimate?", _PARTITION),
+    Family(_STATE, GAUGE, "state_running_compactions", "How many compactions run?", _PARTITION),
+    Family(
+        _STATE,
+        GAUGE,
+        "state_block_cache_bytes",
+        "How full is RocksDB's cache? All partitions share it: each shows the whole.",
+        _PARTITION,
+    ),
+    Family(_STATE, COUNTER, "customer_lookups", "How many customers were touched, counted once a commit?"),
+    Family(
+        _STATE,
+        COUNTER,
+        "store_reads",
+        "How many of those were not held in memory? New customers count too. A large share: raise `cache_customers`.",
     ),
     Family(
         _STATE,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import threading
+import time
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prometheus_client import (
@@ -30,8 +31,24 @@ from stream import __version__
 from stream.core.changes import Cause, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Reason
 from stream.core.program import Definition, Program
-from stream.engine.observer import CLOCK_BLOCKS, CommitReport, Observer
-from stream.metric_families import COUNTER, FAMILIES, GAUGE, HISTOGRAM, PREFIX, STATE_SET, STATES, Family
+from stream.engine.observer import COMMIT_PHASES, CommitReport, Observer
+from stream.metric_families import (
+    CLOCK_REASONS,
+    COUNTER,
+    FAMILIES,
+    GAUGE,
+    HISTOGRAM,
+    HORIZONS,
+    NO_STAGE,
+    OTHER_EVENTS,
+    PREFIX,
+    STATE_SET,
+    STATES,
+    Family,
+)
+
+Place = tuple[str, tuple[str, ...]]
+"""Name and label values of a series."""
 
 CAUSES = ("event", "clock")
 DIRECTIONS = ("exited", "entered")  # by a segment's answer
@@ -44,10 +61,11 @@ STORED = {
     "state_pending_compaction_bytes": ("pending_compaction_bytes",),
     "state_write_stopped": ("write_stopped",),
     "state_background_errors": ("background_errors",),
+    "state_wakes": ("estimated_wakes",),
+    "state_running_compactions": ("running_compactions",),
+    "state_block_cache_bytes": ("block_cache_bytes",),
 }
 """Gauge -> the figures of `StateStore.sizes` it adds up; a store need not tell all."""
-
-PER_PARTITION = tuple(family.name for family in FAMILIES if family.labels == ("topic", "partition"))
 
 
 def build_versions() -> dict[str, str]:
@@ -64,7 +82,7 @@ class Metrics(Observer):
     """One worker's metrics, on `registry`.
 
     `loaded_ms`: when the definitions were loaded; `partition_count`: of the input; `output_topics`: all that are
-    written to, extra topics included.
+    written to, extra topics included; `event_names`: those that the definitions use; `grace_ms`: of the worker.
     """
 
     def __init__(
@@ -74,6 +92,8 @@ class Metrics(Observer):
         input_topic: str,
         partition_count: int,
         output_topics: Sequence[str] = (),
+        event_names: Sequence[str] = (),
+        grace_ms: int = 0,
         loaded_ms: int,
     ) -> None:
         disable_created_metrics()
@@ -83,17 +103,19 @@ class Metrics(Observer):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._lock = threading.Lock()  # over the rows: restores run in threads
-        self._rows: dict[int, dict[str, Any]] = {}  # assigned partition -> its gauges by name, as far as they are set
+        self._rows: dict[int, dict[Place, Any]] = {}  # assigned partition -> its gauges, as far as they are set
         self._restoring: set[int] = set()
         self._joined = False
         self._ending: str | None = None
         self._open: dict[int, int] = {}  # partition -> records processed and not committed
         self._members: dict[int, dict[str, int]] = {}
-        self._blocked: str | None = None
+        self._grace_ms = grace_ms
+        self._assigned_s: dict[int, float] = {}  # monotonic
+        self._restores: dict[int, tuple[float, int]] = {}  # partition -> (begun, monotonic; records done)
         self._describe(program, partition_count, loaded_ms)
         self._prepare_flow(output_topics)
         self._prepare_product(program.definitions)
-        self.clock_blocked(CLOCK_BLOCKS[0])
+        self._events = {name: self._families["events_by_name"].labels(name) for name in [*event_names, OTHER_EVENTS]}
 
     # -- what is known in advance
 
@@ -120,7 +142,7 @@ class Metrics(Observer):
         self._rejected = {str(reason): families["rejected_events"].labels(str(reason)) for reason in Reason}
         self._produced = {topic: families["produced_records"].labels(topic) for topic in output_topics}
         self._latency = {cause: families["change_latency_seconds"].labels(cause) for cause in CAUSES}
-        self._blocks = {reason: families["clock_blocked"].labels(reason) for reason in CLOCK_BLOCKS}
+        self._phases = {phase: families["commit_phase_seconds"].labels(phase) for phase in COMMIT_PHASES}
         self._logged = {level: families["log_messages"].labels(level) for level in LEVELS}
         for rebuilt in ("false", "true"):
             families["restore_duration_seconds"].labels(rebuilt)
@@ -139,6 +161,15 @@ class Metrics(Observer):
             for answer in range(len(definition.stages) or 2):
                 for cause in CAUSES:
                     self._changed(name, answer, cause, False)
+        self._flows: dict[tuple[str, int | None, int | None], Any] = {
+            (definition.name, before, after): families["stage_flows"].labels(
+                definition.name, NO_STAGE if before is None else definition.stages[before], stage
+            )
+            for definition in definitions
+            for after, stage in enumerate(definition.stages)
+            for before in (None, *range(len(definition.stages)))
+            if before != after
+        }
 
     def _changed(self, name: str, answer: int, cause: str, replayed: bool) -> Any:
         """The counter of changes of this definition to this answer."""
@@ -164,10 +195,18 @@ class Metrics(Observer):
         self._restoring.update(partitions)
         for partition in partitions:
             self._set("partition_restoring", partition, 1)
+            self._assigned_s[partition] = time.monotonic()
+            self._show_standing(partition, CLOCK_REASONS[0])
         self._count_assigned()
 
     def restoring(self, partition: int, done: int, remaining: int) -> None:
+        now_s = time.monotonic()
+        begun_s, before = self._restores.setdefault(partition, (now_s, 0))
+        self._restores[partition] = (begun_s, done)
+        self._families["restore_records"].inc(max(0, done - before))
         self._set("restore_remaining_records", partition, remaining)
+        if done and now_s > begun_s:
+            self._set("restore_estimate_seconds", partition, remaining * (now_s - begun_s) / done)
 
     def restored(self, partition: int, keys: int, seconds: float, rebuilt: bool) -> None:
         self._families["restore_duration_seconds"].labels("true" if rebuilt else "false").observe(seconds)
@@ -176,6 +215,12 @@ class Metrics(Observer):
         self._restoring.discard(partition)
         self._set("partition_restoring", partition, 0)
         self._set("restore_remaining_records", partition, 0)
+        self._set("restore_estimate_seconds", partition, 0)
+        self._restores.pop(partition, None)
+        self._show_standing(partition, None)
+        assigned_s = self._assigned_s.pop(partition, None)
+        if assigned_s is not None:
+            self._families["assignment_duration_seconds"].observe(time.monotonic() - assigned_s)
         self._set("partition_position", partition, next_offset)
         self._set("customers", partition, keys)
         self._count_members(partition, members)
@@ -188,10 +233,10 @@ class Metrics(Observer):
         for partition in partitions:
             self._give_up(partition)
             self._count_members(partition, {})
+            self._restores.pop(partition, None)
             with self._lock:
-                self._rows.pop(partition, None)
-                for name in PER_PARTITION:
-                    self._families[name].remove(self._topic, str(partition))
+                for name, labels in self._rows.pop(partition, {}):
+                    self._families[name].remove(*labels)
         self._count_assigned()
 
     def set_aside(self, partition: int, reason: str) -> None:
@@ -216,6 +261,7 @@ class Metrics(Observer):
     def committed(self, reports: list[CommitReport], seconds: float) -> None:
         self._families["commits"].inc()
         self._families["commit_duration_seconds"].observe(seconds)
+        self._families["last_commit_timestamp_seconds"].set(max(report.committed_ms for report in reports) / 1000)
         self._busy.inc(seconds)
         for report in reports:
             self._give_up(report.partition)  # no longer open: a commit takes all that was processed
@@ -224,6 +270,10 @@ class Metrics(Observer):
             self._count_members(report.partition, report.members)
             self._count_records(report)
             self._count_changes(report)
+
+    def commit_phases(self, seconds: dict[str, float]) -> None:
+        for phase, phase_seconds in seconds.items():
+            self._phases[phase].observe(phase_seconds)
 
     def aborted(self, reason: str) -> None:
         self._families["commits"].inc()
@@ -246,6 +296,10 @@ class Metrics(Observer):
         self._families["wakes_fired"].inc(counts.wakes)
         self._families["state_merged"].inc(counts.merged)
         self._families["memberships_written"].inc(report.memberships)
+        self._families["customer_lookups"].inc(report.touched)
+        self._families["store_reads"].inc(report.store_reads)
+        for event, arrived in report.events.items():
+            self._events.get(event, self._events[OTHER_EVENTS]).inc(arrived)
         for reason, events in report.rejected.items():
             self._rejected[reason].inc(events)
         for topic, records in report.produced.items():
@@ -261,6 +315,9 @@ class Metrics(Observer):
                 self._families["customers_erased"].inc()
             else:
                 tally[change.definition.name, change.after or 0, _kind(change.cause), change.replayed] += 1
+                flow = self._flows.get((change.definition.name, change.before, change.after))
+                if flow is not None and not change.replayed:
+                    flow.inc()
             if change.corrects is not None:
                 self._families["corrections"].inc()
         for (name, answer, cause, replayed), changes in tally.items():
@@ -289,22 +346,60 @@ class Metrics(Observer):
     def clock(self, partition: int, clock_ms: int, next_wake_ms: int | None) -> None:
         if clock_ms > NEVER_MS:
             self._set("partition_clock_timestamp_seconds", partition, clock_ms / 1000)
+        overdue_ms = 0
         if next_wake_ms is None:
             self._unset("wakes_next_due_timestamp_seconds", partition)
         else:
             self._set("wakes_next_due_timestamp_seconds", partition, next_wake_ms / 1000)
-
-    def clock_blocked(self, reason: str | None) -> None:
-        if reason != self._blocked:
-            for name, child in self._blocks.items():
-                child.set(name == reason)
-            self._blocked = reason
+            overdue_ms = max(0, clock_ms - self._grace_ms - next_wake_ms)
+        self._set("wakes_overdue_seconds", partition, overdue_ms / 1000)
 
     def stored(self, partition: int, sizes: dict[str, int], cached_customers: int) -> None:
         self._set("cached_customers", partition, cached_customers)
         for name, parts in STORED.items():
             if all(part in sizes for part in parts):
                 self._set(name, partition, sum(sizes[part] for part in parts))
+
+    # -- what the watch sees from outside of the engine
+
+    def ends_asked(self, at_ms: int) -> None:
+        self._families["ends_asked_timestamp_seconds"].set(at_ms / 1000)
+
+    def standing(self, partition: int, reason: str | None) -> None:
+        """Why the partition's clock stands still, one of `CLOCK_REASONS`; None: it does not."""
+        self._show_standing(partition, reason)
+
+    def wakes_due(self, partition: int, due: Mapping[str, int]) -> None:
+        """How many wakes come within each of `HORIZONS`."""
+        for within in HORIZONS:
+            self._set("wakes_due", partition, due[within], within)
+
+    def open_transaction(self, topic: str, partition: int, seconds: float) -> None:
+        self._set("open_transaction_seconds", partition, seconds, topic=topic)
+
+    def retention(self, seconds: float | None) -> None:
+        """Of the input; None: it deletes nothing by age."""
+        family = self._families["input_retention_seconds"]
+        if seconds is None:
+            family.remove(self._topic)
+        else:
+            family.labels(self._topic).set(seconds)
+
+    def headroom(self, partition: int, seconds: float | None) -> None:
+        if seconds is None:
+            self._unset("input_headroom_seconds", partition)
+        else:
+            self._set("input_headroom_seconds", partition, seconds)
+
+    def changelog(self, partition: int, records: int) -> None:
+        self._set("changelog_records", partition, records)
+
+    def disk(self, free_bytes: int, size_bytes: int) -> None:
+        self._families["data_dir_free_bytes"].set(free_bytes)
+        self._families["data_dir_size_bytes"].set(size_bytes)
+
+    def skew(self, seconds: float) -> None:
+        self._families["clock_skew_seconds"].set(seconds)
 
     # -- the worker
 
@@ -344,21 +439,27 @@ class Metrics(Observer):
 
     # -- gauges of one partition
 
-    def _set(self, name: str, partition: int, value: float) -> None:
+    def _show_standing(self, partition: int, reason: str | None) -> None:
+        for each in CLOCK_REASONS:
+            self._set("clock_blocked", partition, each == reason, each)
+
+    def _set(self, name: str, partition: int, value: float, *more: str, topic: str | None = None) -> None:
         """Nothing when the partition was dropped meanwhile: a restore notices late."""
+        place = (name, (topic or self._topic, str(partition), *more))
         with self._lock:
             row = self._rows.get(partition)
             if row is None:
                 return
-            child = row.get(name)
+            child = row.get(place)
             if child is None:
-                child = row[name] = self._families[name].labels(self._topic, str(partition))
+                child = row[place] = self._families[name].labels(*place[1])
         child.set(value)
 
     def _unset(self, name: str, partition: int) -> None:
+        labels = (self._topic, str(partition))
         with self._lock:
-            if self._rows.get(partition, {}).pop(name, None) is not None:
-                self._families[name].remove(self._topic, str(partition))
+            if self._rows.get(partition, {}).pop((name, labels), None) is not None:
+                self._families[name].remove(*labels)
 
 
 def _create(family: Family, registry: CollectorRegistry) -> Any:

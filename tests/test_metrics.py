@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream.codec.instants import to_text
 from stream.codec.snapshot import decode_profile
 from stream.core.events import Reason
-from stream.engine.observer import CLOCK_BLOCKS
-from stream.metric_families import COUNTER, FAMILIES, HISTOGRAM, PREFIX, STATES, page
+from stream.engine.observer import CLOCK_BLOCKS, COMMIT_PHASES
+from stream.metric_families import CLOCK_REASONS, COUNTER, FAMILIES, HISTOGRAM, PREFIX, STATES, page
 from stream.metrics import Metrics
 from stream.rules.compile import compile_program
 from stream.rules.load import parse_definitions
@@ -43,7 +43,15 @@ OUTPUTS = ("changes", "memberships", "rejected", "state", "journal", "win-back")
 
 
 def metrics() -> Metrics:
-    return Metrics(PROGRAM, input_topic="events", partition_count=2, output_topics=OUTPUTS, loaded_ms=START)
+    return Metrics(
+        PROGRAM,
+        input_topic="events",
+        partition_count=2,
+        output_topics=OUTPUTS,
+        event_names=PROGRAM.event_names,
+        grace_ms=2_000,
+        loaded_ms=START,
+    )
 
 
 def value(told: Metrics, name: str, **labels: str) -> float | None:
@@ -147,6 +155,11 @@ def test_series_known_in_advance_stand_at_zero_before_the_first_event():
     assert all(value(told, "produced_records_total", topic=topic) == 0 for topic in OUTPUTS)
     assert all(value(told, "change_latency_seconds_count", cause=cause) == 0 for cause in ("event", "clock"))
     assert value(told, "events_processed_total", topic="events") == 0
+    assert all(value(told, "events_by_name_total", event=name) == 0 for name in ("Order Completed", "other"))
+    assert all(value(told, "commit_phase_seconds_count", phase=phase) == 0 for phase in COMMIT_PHASES)
+    for before, after in (("-", "prospect"), ("prospect", "active"), ("active", "inactive"), ("inactive", "active")):
+        labels = {"dimension": "lifecycle", "from_stage": before, "to_stage": after}
+        assert value(told, "stage_flows_total", **labels) == 0
 
 
 def test_latency_has_a_bound_at_each_limit_an_objective_may_name():
@@ -221,6 +234,63 @@ async def test_the_latency_of_an_event_runs_from_its_records_timestamp_to_the_co
     await worker.settle()
     assert value(told, "change_latency_seconds_count", cause="event") == 2
     assert value(told, "change_latency_seconds_sum", cause="event") == 2 * 1.5
+
+
+async def test_events_are_counted_by_the_names_that_the_definitions_use_and_others_together():
+    world = World()
+    worker, told = await started(world, 0)
+    for number, name in enumerate(("Order Completed", "Page Seen", "Order Completed", "hostile name of a sender")):
+        world.send("ada", event("ada", world.now_ms, number, name))
+    await worker.settle()
+    assert value(told, "events_by_name_total", event="Order Completed") == 2
+    assert value(told, "events_by_name_total", event="other") == 2
+    assert b"hostile" not in generate_latest(told.registry)
+
+
+async def test_events_of_an_aborted_commit_are_counted_once():
+    world = World()
+    worker, told = await started(world, 0)
+    order(world, "ada")
+    world.faults["commit"] = [Fault.ABORT]
+    await worker.settle()
+    assert value(told, "events_by_name_total", event="Order Completed") == 1
+    assert value(told, "customer_lookups_total") == 1
+
+
+async def test_customers_flow_from_stage_to_stage():
+    world = World()
+    worker, told = await started(world, 0)
+    order(world, "ada")
+    world.now_ms += 1
+    world.send("ada", event("ada", world.now_ms, 2, "Page Seen"))
+    await worker.settle()
+    world.now_ms += 31 * DAY
+    await worker.settle()
+    labels = {"dimension": "lifecycle"}
+    assert value(told, "stage_flows_total", from_stage="-", to_stage="active", **labels) == 1
+    assert value(told, "stage_flows_total", from_stage="active", to_stage="inactive", **labels) == 1
+
+
+async def test_a_commit_tells_its_phases_and_when_it_was():
+    world = World()
+    worker, told = await started(world, 0)
+    order(world, "ada")
+    await worker.settle()
+    commits = value(told, "commit_duration_seconds_count")
+    assert all(value(told, "commit_phase_seconds_count", phase=phase) == commits for phase in COMMIT_PHASES)
+    assert value(told, "last_commit_timestamp_seconds") == world.now_ms / 1000
+
+
+async def test_wakes_are_overdue_by_the_partitions_own_clock_less_the_grace():
+    told = metrics()
+    told.assigned([0])
+    labels = {"topic": "events", "partition": "0"}
+    told.clock(0, START, START + 1)
+    assert value(told, "wakes_overdue_seconds", **labels) == 0
+    told.clock(0, START + 10_000, START + 1_000)
+    assert value(told, "wakes_overdue_seconds", **labels) == 10 - 2 - 1
+    told.clock(0, START + 10_000, None)
+    assert value(told, "wakes_overdue_seconds", **labels) == 0
 
 
 async def test_a_change_that_undoes_another_is_a_correction():
@@ -355,17 +425,26 @@ def test_the_worker_is_in_exactly_one_state():
     assert state(told) == ["failed"]
 
 
-def test_a_clock_that_stands_still_names_one_reason():
+def test_a_partitions_clock_that_stands_still_names_one_reason():
     told = metrics()
 
     def blocked() -> list[str]:
-        return [reason for reason in CLOCK_BLOCKS if value(told, "clock_blocked", reason=reason)]
+        labels = {"topic": "events", "partition": "0"}
+        return [reason for reason in CLOCK_REASONS if value(told, "clock_blocked", reason=reason, **labels)]
 
-    assert blocked() == ["starting"]
-    told.clock_blocked("broker-unreachable")
+    told.assigned([0, 1])
+    assert blocked() == ["restoring"]
+    told.standing(0, "broker-unreachable")
     assert blocked() == ["broker-unreachable"]
-    told.clock_blocked(None)
+    told.standing(0, None)
     assert blocked() == []
+    assert of_partition(told, 0)
+    told.dropped([0])
+    assert of_partition(told, 0) == set()
+
+
+def test_every_reason_of_the_engine_is_one_of_the_metrics():
+    assert set(CLOCK_BLOCKS) < set(CLOCK_REASONS)
 
 
 def test_the_store_tells_its_sizes_as_far_as_it_knows_them():

@@ -21,9 +21,9 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
 from pydantic import SecretStr
 
+from stream.app.exposition import metrics_handler
 from stream.config import Address
 from stream.errors import ConfigError
 
@@ -70,7 +70,7 @@ class WorkerStatus(Protocol):
 def add_routes(web_app: web.Application, state: WorkerStatus, token: SecretStr | None = None) -> None:
     """Add them, and if there is a `token` ask for it. Call before the application starts."""
     routes: dict[str, Handler] = {
-        "/metrics": make_aiohttp_handler(state.registry),
+        "/metrics": metrics_handler(state.registry),
         "/livez": _checked(state.live_checks),
         "/readyz": _checked(state.ready_checks),
         "/status": _told(state.status),

@@ -36,9 +36,16 @@ _SIZES = {
     "memtable_bytes": "rocksdb.cur-size-all-mem-tables",
     "estimated_keys": "rocksdb.estimate-num-keys",
     "pending_compaction_bytes": "rocksdb.estimate-pending-compaction-bytes",
+}
+"""Each family's own; they add up."""
+
+_SIZES_OF_ALL = {
     "write_stopped": "rocksdb.is-write-stopped",
     "background_errors": "rocksdb.background-errors",
+    "running_compactions": "rocksdb.num-running-compactions",
+    "block_cache_bytes": "rocksdb.block-cache-usage",
 }
+"""The same whichever family is asked. The block cache is even that of all partitions."""
 
 
 class StateStore:
@@ -136,10 +143,14 @@ class StateStore:
         """Bytes and counts over all column families, for metrics."""
         families = (self._customers, self._wakes, self._meta)
         try:
-            return {
+            sizes = {
                 name: sum(family.property_int_value(rocks_name) or 0 for family in families)
                 for name, rocks_name in _SIZES.items()
             }
+            for name, rocks_name in _SIZES_OF_ALL.items():
+                sizes[name] = self._customers.property_int_value(rocks_name) or 0
+            sizes["estimated_wakes"] = self._wakes.property_int_value(_SIZES["estimated_keys"]) or 0
+            return sizes
         except Exception as error:
             raise explain(self.path, "read sizes", error) from error
 
