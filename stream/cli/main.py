@@ -2,7 +2,7 @@
 
 Exit codes: 0 well; 1 something is wrong with what was asked for (failed cases, a check that found problems, an unknown
 customer, a broker that does not answer); 2 the command line itself; 3 definitions; 4 settings, or a file that can't be
-read or written; 5 refused to start; 6 unreadable state.
+read or written; 5 refused to start; 6 unreadable state; 7 verify could not read the topics, so nothing is proven.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stream.cli import check, config, demo, explain, new, replay, test, topics, worker
+from stream.cli import check, config, demo, explain, new, replay, test, topics, verify, worker
 from stream.errors import SegmenterError
 
 _OUTPUT_FAILED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
@@ -63,6 +63,7 @@ app.command(short_help="Run the definitions' cases.")(test.test)
 app.command(short_help="Write a definitions file to start from.")(new.new)
 app.command(short_help="Why a customer is where they are.")(explain.explain)
 app.command(short_help="A history of events in, changes out, without Kafka.")(replay.replay)
+app.command(short_help="Proof from the topics: nothing lost, doubled or reordered.")(verify.verify)
 app.add_typer(topics.app, name="topics")
 app.add_typer(config.app, name="config")
 

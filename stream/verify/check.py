@@ -13,6 +13,8 @@ from stream.verify.log import Log, Names
 from stream.verify.partition_check import Options, PartitionCheck
 from stream.verify.report import Report
 
+__all__ = ["Options", "Progress", "check"]
+
 Progress = Callable[[int, int, int], None]
 """(partition, input offset verified up to, input offset at which the cut ends)"""
 

@@ -10,7 +10,8 @@ Headers = list[tuple[str, bytes]]
 
 
 class Record(NamedTuple):
-    """One record as read. `appended`: the timestamp is the broker's append time, not its producer's."""
+    """One record as read. `appended`: the timestamp is the broker's append time, not its producer's.
+    `unreadable_headers`: it has some, one with a name that is not UTF-8, which the client can't read."""
 
     topic: str
     partition: int
@@ -20,6 +21,7 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Headers | None = None
     appended: bool = False
+    unreadable_headers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

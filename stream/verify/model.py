@@ -30,6 +30,9 @@ DIGEST_MODULUS = 1 << 128
 INTERNAL_DETAIL = "the processor failed on this record"
 """Text with a record on which the core failed when it was first read; the journal names it as `internal`."""
 
+HEADERS_DETAIL = "a header's name is not UTF-8; the original headers are left out"
+"""Text with a record whose headers the client can't read."""
+
 
 class ModelFailed(Exception):
     """The core raised on the record at `offset` (None: while firing wakes)."""
@@ -46,7 +49,7 @@ class Replayed:
     outputs    topic -> its records, in order
     times      customer key -> (read time, event time) of each record that says something of the customer
     popped     wakes taken from the index; `short`: steps that found fewer than the journal says
-    overdue_ms how long ago the first wake left in the index should have fired at the last step; None: nothing is
+    overdue_ms by how much a step had passed a wake that it left in the index; None: it left none
     """
 
     outputs: dict[str, list[Expected]]
@@ -87,12 +90,13 @@ class Model:
         self._originals: dict[int, Record] = {}
         self._times: dict[bytes, list[tuple[int, int]]] = {}
         self._short = False
+        self._overdue_ms: int | None = None
 
     def replay(self, commit: Commit, records: Iterable[Record], grace_ms: int, max_bytes: int) -> Replayed:
         """Do the commit again. `records`: the input's, within its offsets. Raises ModelFailed; then all is over."""
         journal, partition = commit.journal, self.partition
         partition.grace_ms = grace_ms
-        self._originals, self._times, self._short = {}, {}, False
+        self._originals, self._times, self._short, self._overdue_ms = {}, {}, False, None
         internal = {offset for offset, reason in journal.rejected if reason == Reason.INTERNAL}
         steps = iter([tuple(step) for step in journal.steps])
         step = next(steps, None)
@@ -102,8 +106,10 @@ class Model:
                 self._step(step)
                 step = next(steps, None)
             read_ms = times.at(record.offset)
-            if record.offset in internal:
-                item: Decoded = Rejected(record.offset, Reason.INTERNAL, INTERNAL_DETAIL)
+            if record.unreadable_headers:
+                item: Decoded = Rejected(record.offset, Reason.INVALID_UTF8, HEADERS_DETAIL)
+            elif record.offset in internal:
+                item = Rejected(record.offset, Reason.INTERNAL, INTERNAL_DETAIL)
             else:
                 item = _decoded(record, read_ms, max_bytes)
             self._take(item, read_ms, record)
@@ -135,11 +141,14 @@ class Model:
             raise ModelFailed(None) from error
         self._short |= partition.pending.steps[-1][2] != popped
         self.stepped_ms = clock_ms
+        left_ms = partition.wakes.peek()
+        if left_ms is not None and left_ms <= clock_ms - partition.grace_ms:
+            self._overdue_ms = clock_ms - partition.grace_ms - left_ms
 
     # -- what must have been written
 
     def _commit(self, commit: Commit) -> Replayed:
-        journal, pending = commit.journal, self.partition.pending
+        pending = self.partition.pending
         outputs: dict[str, list[Expected]] = {}
         self._changes(outputs)
         self._memberships(outputs)
@@ -152,15 +161,12 @@ class Model:
             outputs, {**counts, "changes": len(pending.changes)},
             [[rejected.offset, str(rejected.reason)] for rejected in pending.rejected],
             self.keys, f"{self.total:032x}", self._times,
-            popped=sum(step[2] for step in pending.steps), short=self._short,
+            popped=sum(step[2] for step in pending.steps), short=self._short, overdue_ms=self._overdue_ms,
         )  # fmt: skip
         added, removed = self.partition.wakes.edits()
         self.disk.write_wakes(added, removed)
         self.partition.committed()
         replayed.first_wake_ms = self.partition.wakes.peek()
-        if journal.steps and replayed.first_wake_ms is not None:
-            late_ms = journal.steps[-1][1] - self.partition.grace_ms - replayed.first_wake_ms
-            replayed.overdue_ms = late_ms if late_ms >= 0 else None
         return replayed
 
     def _changes(self, outputs: dict[str, list[Expected]]) -> None:
