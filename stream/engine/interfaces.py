@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Headers = list[tuple[str, bytes]]
 
@@ -83,8 +83,7 @@ class Offsets(Protocol):
         """(first offset, end offset asked read_uncommitted) of the changelog's partition."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangelogRecord:
+class ChangelogRecord(NamedTuple):
     offset: int
     key: bytes
     value: bytes | None
@@ -137,7 +136,9 @@ class StateStore(Protocol):
         wakes_added: list[StoredWake],
         wakes_removed: list[StoredWake],
         meta: bytes | None,
-    ) -> None: ...
+    ) -> None:
+        """One atomic batch. `meta` None: a part of a rebuild, durable with the next write that has one."""
+
     def due(self, from_ms: int, until_ms: int) -> Iterator[StoredWake]:
         """Wakes in order, both ends inclusive."""
 

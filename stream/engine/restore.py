@@ -187,14 +187,11 @@ class Restorer:
         for records, after in self.changelog.read(partition, first, end):
             if given_up():
                 raise GivenUp
-            customers: list[tuple[bytes, bytes | None]] = []
-            for record in records:
-                if record.key == META_KEY:
-                    meta_bytes = record.value
-                else:
-                    customers.append((record.key, record.value))
-            if customers:
-                store.write(customers, [], [], None)
+            newest = {record.key: record.value for record in records}  # of a key's records only the last counts
+            if META_KEY in newest:
+                meta_bytes = newest.pop(META_KEY)
+            if newest:
+                store.write(list(newest.items()), [], [], None)
             self.observer.restoring(partition, after - first, max(0, end - after))
         return None if meta_bytes is None else decode_meta(meta_bytes)
 

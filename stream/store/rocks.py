@@ -5,12 +5,12 @@ engine needs to know of all the rest). A commit is one write batch; the log is n
 killed loses nothing so, and what a machine's crash tears off shows in `check`.
 
 Measured (rocksdict 0.3.29): `write` holds the GIL, about 0.5 us an entry, and so does each step of a scan; flush and
-compaction do not. So the engine's batches stay small, and a restore's are cut (`BULK_BATCH_BYTES`).
+compaction do not. So the engine's batches stay small, and a restore's are cut (`PART_BYTES`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ SCAN_STEP = 2_000
 """Entries read before the iterator is let go: bounds memory, and no iterator outlives a step (an open one would keep
 the database open, and its old files on disk)."""
 DIGEST_MODULUS = 1 << 128
-BULK_BATCH_BYTES = 2 << 20
+PART_BYTES = 2 << 20
 """About 5 ms of the GIL at a time."""
 
 _SIZES = {
@@ -57,6 +57,7 @@ class StateStore:
         self._customers = database.get_column_family("customers")
         self._wakes = database.get_column_family("wakes")
         self._meta = database.get_column_family("meta")
+        self._rebuilding = False  # something was written that is not logged
         self._in_customers = database.get_column_family_handle("customers")
         self._in_wakes = database.get_column_family_handle("wakes")
         self._in_meta = database.get_column_family_handle("meta")
@@ -90,19 +91,49 @@ class StateStore:
         wakes_removed: list[StoredWake],
         meta: bytes | None,
     ) -> None:
-        """One atomic batch. A value None deletes; a wake removed and added stays; `meta` None keeps the old one."""
+        """One atomic batch with its `meta`. A value None deletes; a wake removed and added stays.
+
+        `meta` None: a part of a rebuild. It is written in pieces and not logged; the next write with `meta` makes all
+        of it durable first. A store whose rebuild was cut off has no `meta`, and nobody takes it for whole.
+        """
+        if meta is None:
+            self._write_part(customers, wakes_added)
+            return
         batch = WriteBatch(raw_mode=True)
-        _fill(batch, customers, self._in_customers)
+        for key, value in customers:
+            _put_or_delete(batch, key, value, self._in_customers)
         for due_ms, key in wakes_removed:
             batch.delete(wake_key(due_ms, key), self._in_wakes)
         for due_ms, key in wakes_added:
             batch.put(wake_key(due_ms, key), b"", self._in_wakes)
-        if meta is not None:
-            batch.put(META_KEY, meta, self._in_meta)
+        batch.put(META_KEY, meta, self._in_meta)
         try:
+            if self._rebuilding:
+                self._customers.flush()  # atomic over all column families
+                self._rebuilding = False
             self._database.write(batch)
         except Exception as error:
             raise explain(self.path, "write", error) from error
+
+    def _write_part(self, customers: list[tuple[bytes, bytes | None]], wakes: list[StoredWake]) -> None:
+        self._rebuilding = True
+        batch = WriteBatch(raw_mode=True)
+        for key, value in customers:
+            _put_or_delete(batch, key, value, self._in_customers)
+            if batch.size_in_bytes() >= PART_BYTES:
+                self._write_unlogged(batch)
+                batch = WriteBatch(raw_mode=True)
+        for due_ms, key in wakes:
+            batch.put(wake_key(due_ms, key), b"", self._in_wakes)
+        self._write_unlogged(batch)
+
+    def _write_unlogged(self, batch: WriteBatch) -> None:
+        unlogged = WriteOptions()
+        unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # the stub calls it a method
+        try:
+            self._database.write(batch, unlogged)
+        except Exception as error:
+            raise explain(self.path, "rebuild", error) from error
 
     def due(self, from_ms: int, until_ms: int) -> Iterator[StoredWake]:
         """Wakes by instant, then by key, both ends inclusive. May be left early; sees writes made meanwhile."""
@@ -134,10 +165,6 @@ class StateStore:
         if total % DIGEST_MODULUS != digest:
             return f"{keys} customers, but not the content that was written: the digests differ"
         return None
-
-    def bulk(self) -> Bulk:
-        """Begin to build the store anew."""
-        return Bulk(self)
 
     def sizes(self) -> dict[str, int]:
         """Bytes and counts over all column families, for metrics."""
@@ -178,71 +205,11 @@ class StateStore:
             start = after(key_of(entries[-1]))
 
 
-class Bulk:
-    """Builds a store anew from a changelog: `put` all records, then `wakes`, then `finish`.
-
-    The old `meta` goes first and the new one comes last: a restore that is cut off leaves a store without `meta`,
-    which nobody takes for whole. In between nothing is logged; the flush in `finish` makes it durable.
-    """
-
-    def __init__(self, store: StateStore) -> None:
-        self._store = store
-        self._unlogged = WriteOptions()
-        self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]  # the stub calls it a method
-        try:
-            store._meta.delete(META_KEY)
-            for family in (store._customers, store._wakes):
-                family.delete_range(b"", b"\xff" * 64)  # customer ids are UTF-8 and due instants far below this
-        except Exception as error:
-            raise explain(store.path, "begin a rebuild", error) from error
-
-    def put(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Records in changelog order; the last of a key wins, None deletes."""
-        batch = WriteBatch(raw_mode=True)
-        for key, value in records:
-            if value is None:
-                batch.delete(key, self._store._in_customers)
-            else:
-                batch.put(key, value, self._store._in_customers)
-            batch = self._written_if_large(batch)
-        self._write(batch)
-
-    def wakes(self, entries: Iterable[StoredWake]) -> None:
-        batch = WriteBatch(raw_mode=True)
-        for due_ms, key in entries:
-            batch.put(wake_key(due_ms, key), b"", self._store._in_wakes)
-            batch = self._written_if_large(batch)
-        self._write(batch)
-
-    def finish(self, meta: bytes) -> None:
-        """Make everything durable, then say with `meta` that it is whole."""
-        store = self._store
-        try:
-            store._customers.flush()  # atomic over all column families
-            store._wakes.flush()
-            store._meta.put(META_KEY, meta)
-        except Exception as error:
-            raise explain(store.path, "finish a rebuild", error) from error
-
-    def _written_if_large(self, batch: WriteBatch) -> WriteBatch:
-        if batch.size_in_bytes() < BULK_BATCH_BYTES:
-            return batch
-        self._write(batch)
-        return WriteBatch(raw_mode=True)
-
-    def _write(self, batch: WriteBatch) -> None:
-        try:
-            self._store._database.write(batch, self._unlogged)
-        except Exception as error:
-            raise explain(self._store.path, "rebuild", error) from error
-
-
-def _fill(batch: WriteBatch, records: Iterable[tuple[bytes, bytes | None]], family: ColumnFamily) -> None:
-    for key, value in records:
-        if value is None:
-            batch.delete(key, family)
-        else:
-            batch.put(key, value, family)
+def _put_or_delete(batch: WriteBatch, key: bytes, value: bytes | None, family: ColumnFamily) -> None:
+    if value is None:
+        batch.delete(key, family)
+    else:
+        batch.put(key, value, family)
 
 
 def _confirm_end(family: Rdict, key: bytes) -> None:

@@ -150,9 +150,29 @@ def test_damaged_files_are_noticed(path: Path, damage: str) -> None:
     assert doubt(path)
 
 
-def test_a_restore_that_was_cut_off_is_not_taken_for_whole(path: Path) -> None:
-    store = StateStore.open(path, MEMORY)
-    store.bulk().put([(b"ann", b"1")])
+def test_a_rebuild_that_was_cut_off_is_not_taken_for_whole(tmp_path: Path) -> None:
+    store = StateStore.open(tmp_path / "p", MEMORY)
+    store.write([(b"ann", b"1")], [], [], None)
     store.close()
 
-    assert doubt(path)
+    assert doubt(tmp_path / "p")
+
+
+def test_a_process_killed_after_a_rebuild_loses_nothing_of_it(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys, json; from pathlib import Path\n"
+        "from tests.store.test_damage import MEMORY, StateStore, digest\n"
+        "store = StateStore.open(Path(sys.argv[1]), MEMORY)\n"
+        "records = [(b'%05d' % n, b'x' * 300) for n in range(5000)]\n"
+        "store.write(records, [(1, key) for key, _ in records], [], None)\n"
+        "total = sum(digest(key, value) for key, value in records) % (1 << 128)\n"
+        "store.write([], [], [], json.dumps({'keys': 5000, 'digest': total}).encode())\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "p"
+
+    ended = subprocess.run([sys.executable, "-c", script, str(path)], cwd=Path(__file__).parents[2], check=False)
+
+    assert ended.returncode == -signal.SIGKILL
+    assert doubt(path) is None
+    assert keys_in(path) == 5000

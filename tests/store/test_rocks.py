@@ -96,21 +96,22 @@ def test_check_tells_a_missing_a_surplus_and_a_changed_customer(store: StateStor
     assert "1 customers found, 2 expected" in (store.check(2, total) or "")
 
 
-def test_a_restore_replaces_everything(store: StateStore) -> None:
-    store.write([(b"old", b"0")], [(1, b"old")], [], b"before")
-
-    bulk = store.bulk()
-    bulk.put([(b"ann", b"1"), (b"bob", b"2"), (b"ann", b"3"), (b"bob", None)])
-    bulk.put([(b"%07d" % n, bytes(1000)) for n in range(3000)])  # more than one batch
-    bulk.wakes([(7, b"ann")])
+def test_parts_of_a_rebuild_count_when_the_meta_comes_and_are_durable_then(tmp_path: Path) -> None:
+    store = StateStore.open(tmp_path / "p", MEMORY)
+    store.write([(b"ann", b"1"), (b"bob", b"2"), (b"ann", b"3"), (b"bob", None)], [], [], None)
+    store.write([(b"%07d" % n, bytes(1000)) for n in range(3000)], [], [], None)  # more than one piece
+    store.write([], [(7, b"ann")], [], None)
     assert store.meta() is None
-    bulk.finish(b"after")
+    store.write([], [], [], b"whole")
 
-    assert store.get(b"ann") == b"3"
-    assert store.get(b"bob") is store.get(b"old") is None
-    assert len(list(store.scan())) == 3001
-    assert list(store.due(NEVER_MS, FOREVER_MS)) == [(7, b"ann")]
-    assert store.meta() == b"after"
+    store.close()
+    again = StateStore.open(store.path, MEMORY)
+
+    assert again.get(b"ann") == b"3" and again.get(b"bob") is None
+    assert len(list(again.scan())) == 3001
+    assert list(again.due(NEVER_MS, FOREVER_MS)) == [(7, b"ann")]
+    assert again.meta() == b"whole"
+    again.close()
 
 
 def test_a_folder_in_use_is_not_taken_for_damaged(store: StateStore) -> None:
