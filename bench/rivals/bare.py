@@ -28,6 +28,7 @@ class Loop:
             "bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest",
             "enable.auto.commit": False, "enable.auto.offset.store": False, "isolation.level": "read_committed",
             "fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 16_384,
+            "fetch.queue.backoff.ms": 10,  # a full queue would rest for a second
         })  # fmt: skip
         settings: dict[str, object] = {
             "bootstrap.servers": bootstrap, "linger.ms": 5, "compression.type": "lz4", "enable.idempotence": True,

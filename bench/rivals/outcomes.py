@@ -6,11 +6,11 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.rivals.progress import Look, births_part, measured_part, whole_part
+from bench.rivals.progress import Look, births_left, births_part, measured_part, track, whole_part
 
 RESULTS = Path(__file__).parents[1] / "results"
 OURS = "ours"
@@ -28,7 +28,10 @@ ENOUGH = 0.5
 
 @dataclass(slots=True)
 class Outcome:
-    """One run of one engine. `right` is None when its change records were not looked at; `error` says why it failed."""
+    """One run of one engine. `right` is None when its change records were not looked at; `error` says why it failed.
+
+    `births_inside` events of the measured part were customers' first ones. `committed` is the run's `track`.
+    """
 
     engine: str
     title: str
@@ -37,6 +40,7 @@ class Outcome:
     events_per_s: float = 0.0
     measured_events: int = 0
     measured_s: float = 0.0
+    births_inside: int = 0
     whole_events_per_s: float = 0.0
     births_per_s: float = 0.0
     start_to_first_commit_s: float = 0.0
@@ -50,6 +54,7 @@ class Outcome:
     right_changes: int = 0
     right: bool | None = None
     error: str = ""
+    committed: list[tuple[float, ...]] = field(default_factory=list)
 
     def summary(self) -> str:
         if self.error:
@@ -89,19 +94,22 @@ def outcome_of(
     """What the looks at one run say. A run with too few commits to measure between has 0 events/s.
 
     `births` and `ends` by partition."""
-    part, first_part, whole = measured_part(looks, births, ends), births_part(looks, sum(births)), whole_part(looks)
+    born, count = sum(births), sum(ends)
+    part, first_part, whole = measured_part(looks, born, count), births_part(looks, born), whole_part(looks)
     outcome = Outcome(
         engine,
         title,
         run,
-        events=sum(ends),
+        events=count,
         whole_events_per_s=whole.events_per_s,
         births_per_s=first_part.events_per_s,
+        committed=track(looks),
     )
-    if part.events >= ENOUGH * (sum(ends) - sum(births)):
+    if part.events >= ENOUGH * (count - born):
         outcome.events_per_s = part.events_per_s
         outcome.measured_events = part.events
         outcome.measured_s = part.seconds
+        outcome.births_inside = births_left(part.first, births)
         outcome.engine_us_per_event = part.engine_cpu_s / part.events * 1e6
         outcome.engine_cores = part.engine_cpu_s / part.seconds
         outcome.broker_cores = part.broker_cpu_s / part.seconds

@@ -13,7 +13,7 @@ from bench.sampling import STALL_S, CommittedEvents, Stalled, busy_seconds, cpu_
 
 LOOK_EVERY_S = 0.1
 WARM = 0.15
-"""This share of every partition's measured events is warm-up like the births before them: compilers, caches."""
+"""This share of the measured events is warm-up like the births before them: compilers, caches."""
 DONE = 0.95
 """The measured part ends here: without the last, partly filled commits, which Flink's second of a checkpoint feels."""
 
@@ -103,16 +103,15 @@ def watch(
     return looks
 
 
-def measured_part(looks: Sequence[Look], births: Sequence[int], ends: Sequence[int]) -> Part:
-    """From the first look at which every partition is past its births and WARM of its events to the first at which DONE
-    of all measured events are committed; to the last one when nothing lies between them.
+def measured_part(looks: Sequence[Look], births: int, count: int) -> Part:
+    """From the first look at which as many events are committed as there are births and WARM of the others to the first
+    at which it is DONE of them; to the last look when nothing lies between.
 
     Committed numbers are taken as they were seen at these looks, so that an engine that commits in large steps gains or
-    loses nothing. `births` and `ends` by partition.
+    loses nothing.
     """
-    warm = [birth + WARM * (end - birth) for birth, end in zip(births, ends)]
-    done = sum(births) + DONE * (sum(ends) - sum(births))
-    first = next(i for i, look in enumerate(looks) if all(found >= mark for found, mark in zip(look.committed, warm)))
+    warm, done = (births + share * (count - births) for share in (WARM, DONE))
+    first = next(i for i, look in enumerate(looks) if look.total >= warm)
     last = next(i for i, look in enumerate(looks) if look.total >= done)
     if looks[last].total <= looks[first].total:
         last = len(looks) - 1
@@ -130,3 +129,19 @@ def whole_part(looks: Sequence[Look]) -> Part:
     """From the first committed offset to the last."""
     first = next(i for i, look in enumerate(looks) if look.total > looks[0].total)
     return Part(looks[first], looks[-1])
+
+
+def births_left(look: Look, births: Sequence[int]) -> int:
+    """How many births are not committed yet: an engine that reads partitions unevenly is measured on some of them.
+
+    `births` by partition."""
+    return sum(max(0, birth - committed) for birth, committed in zip(births, look.committed))
+
+
+def track(looks: Sequence[Look]) -> list[tuple[float, ...]]:
+    """Once a second: seconds since the first look, then what is committed in each partition."""
+    kept = [looks[0]]
+    for look in looks:
+        if look.time_s >= kept[-1].time_s + 1:
+            kept.append(look)
+    return [(round(look.time_s - looks[0].time_s, 1), *look.committed) for look in kept]
