@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from stream.core.changes import Change, ErasureCause
-from stream.core.events import NEVER_MS, Decoded, Erasure, Event, Ignored, Reason, Rejected
+from stream.core.events import FOREVER_MS, NEVER_MS, Decoded, Erasure, Event, Ignored, Reason, Rejected
 from stream.core.memory import Verdict, fingerprint, recall, remember
 from stream.core.profile import Profile
 from stream.core.program import Program
@@ -45,7 +45,7 @@ class Pending:
     touched   customer id -> profile, or None when erased
     changes   (profile as it was born, change), in order
     changed   ids of customers whose membership record must be written
-    batches   (first offset, read time) of each batch; steps: (offset, clock, entries popped)
+    batches   (first offset, read time) of each batch; steps: (offset, clock, wakes met)
     """
 
     touched: dict[str, Profile | None] = field(default_factory=dict)
@@ -117,28 +117,32 @@ class Partition:
             self.next_offset = offset
 
     def step(self, clock_ms: int, limit: int) -> bool:
-        """Move the clock (never back) and fire up to `limit` wakes it has passed by the grace.
+        """Move the clock (never back) and fire up to `limit` wakes it has passed by the grace (or put them off, where
+        the customer's real wake is later).
 
         Returns True when nothing more is due. Call again with the same clock for the rest.
         """
         self.clock_ms = max(self.clock_ms, clock_ms)
-        popped = 0
-        for due_ms, customer_id in self.wakes.due(self.clock_ms - self.grace_ms, limit):
-            popped += 1
+        met = 0
+        for due_ms, customer_id in self.wakes.due(self.clock_ms - self.grace_ms, FOREVER_MS) if limit else ():
             profile = self._profile(customer_id)
-            if profile is not None and profile.indexed_ms == due_ms:
-                if profile.wake_ms == due_ms:
-                    self._fire(profile, self.clock_ms)
-                self._index(profile)
-                self.pending.touched[customer_id] = profile
-        self._journal_step(popped)
-        return popped < limit
+            if profile is None or profile.indexed_ms != due_ms:
+                continue  # stale: which of them an index holds depends on when it was rebuilt, so they don't count
+            met += 1
+            if profile.wake_ms == due_ms:
+                self._fire(profile, self.clock_ms)
+            self._index(profile)
+            self.pending.touched[customer_id] = profile
+            if met == limit:
+                break
+        self._journal_step(met)
+        return met < limit
 
-    def _journal_step(self, popped: int) -> None:
+    def _journal_step(self, met: int) -> None:
         steps = self.pending.steps
         if steps and steps[-1][0] == self.next_offset and not steps[-1][2]:
             steps.pop()  # nothing happened between the two: one step to the later instant is the same
-        steps.append((self.next_offset, self.clock_ms, popped))
+        steps.append((self.next_offset, self.clock_ms, met))
 
     # -- commit
 

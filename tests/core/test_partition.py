@@ -107,6 +107,16 @@ def test_a_step_stops_at_its_limit_and_goes_on_when_asked_again() -> None:
     assert sum(told_as(change)[1] == "inactive" for change in house.told) == 5
 
 
+def test_stale_entries_of_the_index_count_for_nothing_so_a_step_is_the_same_after_a_restore() -> None:
+    def stepped(stale: set[tuple[int, str]]) -> tuple[list[Change], list[tuple[int, int, int]]]:
+        house = House(SHOP, NO_GRACE).take(*(order(0, customer_id=name) for name in "abc")).commit()
+        house.entries |= stale
+        assert house.partition.step(at(20), 2) is False
+        return house.told, house.partition.pending.steps
+
+    assert stepped({(at(1), "a"), (at(2), "nobody"), (at(3), "b")}) == stepped(set())
+
+
 def test_a_wake_that_changes_nothing_leaves_no_trace() -> None:
     house = House(SHOP, NO_GRACE).take(order(0), order(5)).step(at(12))
     profile = house.profile()
