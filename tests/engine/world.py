@@ -120,6 +120,7 @@ class World:
     faults: dict[str, list[Fault | None]] = field(default_factory=lambda: defaultdict(list))
     crash_at: dict[str, int] = field(default_factory=dict)
     hidden_end: int | None = None  # records from here on are in an upstream's open transaction
+    first_kept: int = 0  # offsets of the input before it were deleted by retention
     run_ids: int = 0
 
     def send(
@@ -220,7 +221,7 @@ class Reads:
         return {partition: len(self.world.inputs[partition]) for partition in partitions}
 
     def low_watermarks(self, partitions: Sequence[int]) -> dict[int, int]:
-        return dict.fromkeys(partitions, 0)
+        return dict.fromkeys(partitions, self.world.first_kept)
 
     def changelog_bounds(self, partition: int) -> tuple[int, int]:
         return 0, len(self.world.topics["state", partition])
