@@ -1,15 +1,13 @@
-"""Instants: integer milliseconds UTC inside, RFC 3339 text at the edges."""
+"""Instants: integer milliseconds UTC inside, RFC 3339 text at the edges. Writing them is `core.instants`."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
-LAST_MS = 253_402_300_799_999
-"""The last instant RFC 3339 can write: 9999-12-31T23:59:59.999Z."""
+from stream.core.instants import FIRST_MS, LAST_MS, to_text, to_text_or_none
 
-FIRST_MS = -62_135_596_800_000
-"""The first instant Python's calendar knows: 0001-01-01T00:00:00.000Z."""
+__all__ = ["FIRST_MS", "LAST_MS", "from_text", "to_text", "to_text_or_none"]
 
 _DAY_MS = 86_400_000
 _MILLISECONDS = {f".{milliseconds:03d}Z": milliseconds for milliseconds in range(1000)}
@@ -21,37 +19,10 @@ LONGEST_TEXT = 40
 """Characters of an instant; nine decimals and an offset make 35."""
 
 
-@lru_cache(maxsize=1024)
-def _day(day: int) -> str:
-    return (_EPOCH + timedelta(day)).isoformat()[:11]
-
-
-@lru_cache(maxsize=4096)
-def _second(second: int) -> str:
-    day, rest = divmod(second, 86_400)
-    return f"{_day(day)}{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}."
-
-
 @lru_cache(maxsize=4096)
 def _second_ms(text: str) -> int | None:
     """The instant of `2026-01-01T00:00:00`; None for another form, or what no calendar knows."""
     return from_text(text) if text[10] == "T" and text[13] == text[16] == ":" else None
-
-
-def to_text(instant_ms: int) -> str:
-    """RFC 3339 with exactly three decimals and Z, so that order of text is order of time.
-
-    Raises OverflowError outside the years 1 to 9999. The seconds of one commit repeat, hence the cache: 0.4 us.
-    """
-    second, rest = divmod(instant_ms, 1000)
-    return f"{_second(second)}{rest:03d}Z"
-
-
-def to_text_or_none(instant_ms: int | None) -> str | None:
-    """As `to_text`; None for an instant the calendar can't write (`NEVER_MS`, `FOREVER_MS`, beyond year 9999)."""
-    if instant_ms is None or not FIRST_MS <= instant_ms <= LAST_MS:
-        return None
-    return to_text(instant_ms)
 
 
 def from_text(text: str) -> int | None:

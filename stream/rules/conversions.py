@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.core.instants import to_text_or_none
 from stream.rules.tree import Type
 from stream.rules.values import cut, number
 
@@ -136,25 +135,10 @@ def day_of(zone: ZoneInfo) -> Callable[[int], int]:
     return day
 
 
-@lru_cache(maxsize=4096)
-def instant_text(instant_ms: int | None) -> str | None:
-    """RFC 3339 with milliseconds and Z; None for null, never, forever and what no calendar can write.
-
-    The reasons of one change, and of those beside it, name the same instants, hence the cache.
-    """
-    if instant_ms is None or instant_ms in (NEVER_MS, FOREVER_MS):
-        return None
-    try:
-        moment = _EPOCH + timedelta(milliseconds=instant_ms)
-    except OverflowError:
-        return None
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
 def shown(value: Any, type_: Type) -> Any:
     """A value as it is given out: instants as text, whole numbers as int, durations as ms."""
     if type_ is Type.INSTANT:
-        return instant_text(value)
+        return to_text_or_none(value)
     if value.__class__ is float:
         return number(round(value * 1_000_000)) if abs(value) < _LARGEST else value
     return value
