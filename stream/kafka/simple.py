@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from stream.errors import SegmenterError
+from stream.kafka.errors import create
+from stream.kafka.metadata import Heard, ask_topics
 
 CALL_S = 10.0
 READ_BATCH = 5_000
@@ -41,8 +43,9 @@ class EventWriter:
     """Writes keyed events where Java producers would put them. `properties` are librdkafka's, with the brokers."""
 
     def __init__(self, properties: Mapping[str, str], topic: str) -> None:
-        self._producer = Producer(
-            {**LOG_LEVEL, **properties, "enable.idempotence": True, "linger.ms": 5, "partitioner": "murmur2_random"}
+        self._producer = create(
+            Producer,
+            {**LOG_LEVEL, **properties, "enable.idempotence": True, "linger.ms": 5, "partitioner": "murmur2_random"},
         )
         self._topic = topic
         self._failed: list[KafkaError] = []
@@ -77,7 +80,9 @@ class TopicReader:
 
     def __init__(self, properties: Mapping[str, str], topic: str) -> None:
         self._topic = topic
-        self._consumer = Consumer(
+        heard = Heard()
+        self._consumer = create(
+            Consumer,
             {
                 **LOG_LEVEL,
                 **properties,
@@ -86,16 +91,11 @@ class TopicReader:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
-            }
+                "error_cb": heard.hear,
+            },
         )
-        try:
-            metadata = self._consumer.list_topics(topic, timeout=CALL_S).topics[topic]
-        except KafkaException as error:
-            brokers = properties.get("bootstrap.servers", "")
-            raise BrokerUnreachable(
-                f"no answer from the broker at {brokers}: {error.args[0].str()}. Is it running, and is "
-                "kafka.bootstrap.servers right?"
-            ) from None
+        servers = properties.get("bootstrap.servers", "")
+        metadata = ask_topics(self._consumer, heard, servers, CALL_S, topic)[topic]
         if metadata.error is not None:
             raise BrokerUnreachable(f"topic {topic}: {metadata.error.str()}; `segmenter topics create` makes it")
         self._partitions = sorted(metadata.partitions)

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from stream.config import Settings
 from stream.errors import StartRefused
 from stream.kafka.errors import KafkaRefused, KafkaUnreachable, create, describe, error_of, is_passing
+from stream.kafka.metadata import Heard, ask_topics
 from stream.kafka.settings import HEADROOM_BYTES, admin_config
 
 CALL_S = 15.0
@@ -46,6 +47,14 @@ class Found:
 
     partitions: int
     config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Admin:
+    """An admin client, and what it hears of its connections."""
+
+    client: AdminClient
+    heard: Heard
 
 
 def plan(settings: Settings, definitions_topics: Sequence[str], limit_bytes: int) -> list[TopicSpec]:
@@ -160,29 +169,25 @@ def _limit(found: Found) -> int:
     return int(found.config.get("max.message.bytes", DEFAULT_LIMIT_BYTES))
 
 
-def _admin(settings: Settings) -> AdminClient:
-    return create(AdminClient, admin_config(settings))
+def _admin(settings: Settings) -> _Admin:
+    heard = Heard()
+    return _Admin(create(AdminClient, admin_config(settings) | {"error_cb": heard.hear}), heard)
 
 
-def _describe(admin: AdminClient, names: Sequence[str], settings: Settings) -> dict[str, Found | None]:
+def _describe(admin: _Admin, names: Sequence[str], settings: Settings) -> dict[str, Found | None]:
     """Every topic of `names`; None: not there."""
-    try:
-        listed = admin.list_topics(timeout=CALL_S).topics
-    except KafkaException as exception:
-        servers = settings.kafka_properties()["bootstrap.servers"]
-        what = f"no answer from the brokers at {servers} (are they running, and is kafka.bootstrap.servers right?)"
-        raise _told(exception, what) from exception
+    listed = ask_topics(admin.client, admin.heard, settings.kafka_properties()["bootstrap.servers"], CALL_S)
     there = {name: listed[name] for name in names if name in listed and listed[name].error is None}
     configs = _configs(admin, list(there))
     return {name: Found(len(there[name].partitions), configs[name]) if name in there else None for name in names}
 
 
-def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+def _configs(admin: _Admin, names: Sequence[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     configs: dict[str, dict[str, str]] = {}
-    for resource, answer in admin.describe_configs(resources, request_timeout=CALL_S).items():
+    for resource, answer in admin.client.describe_configs(resources, request_timeout=CALL_S).items():
         try:
             entries: dict[str, Any] = answer.result(2 * CALL_S)
         except KafkaException as exception:
@@ -197,12 +202,12 @@ _UNTOLD = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEA
 """How a broker says that it has no such call."""
 
 
-def _create(admin: AdminClient, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
+def _create(admin: _Admin, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
     if not specs:
         return []
     wanted = [NewTopic(spec.name, partitions, replication, config=spec.config) for spec in specs]
     made = []
-    for name, answer in admin.create_topics(wanted, operation_timeout=CALL_S).items():
+    for name, answer in admin.client.create_topics(wanted, operation_timeout=CALL_S).items():
         try:
             answer.result(2 * CALL_S)
             made.append(name)
@@ -212,7 +217,7 @@ def _create(admin: AdminClient, specs: Sequence[TopicSpec], partitions: int, rep
     return made
 
 
-def _await(admin: AdminClient, names: Sequence[str], settings: Settings) -> dict[str, Found]:
+def _await(admin: _Admin, names: Sequence[str], settings: Settings) -> dict[str, Found]:
     """Topics made a moment ago: not every broker knows them at once."""
     known: dict[str, Found] = {}
     try:

@@ -175,7 +175,7 @@ class ApacheKafka:
         properties.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
         command = [*self._java("-Xmx128m", "kafka.tools.StorageTool"), "format"]
         done = subprocess.run(
-            [*command, "--cluster-id", CLUSTER_ID, "--config", str(properties)],
+            [*command, "--cluster-id", CLUSTER_ID, "--config", str(properties), *self._format_options()],
             cwd=self.directory,
             capture_output=True,
             text=True,
@@ -183,6 +183,10 @@ class ApacheKafka:
         )
         if done.returncode != 0:
             raise KafkaFailed(f"the storage of Apache Kafka could not be formatted:\n{done.stdout}{done.stderr}")
+
+    def _format_options(self) -> list[str]:
+        """More for StorageTool; for a subclass to say."""
+        return []
 
     def _properties(self) -> dict[str, str]:
         return {

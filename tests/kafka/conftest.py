@@ -30,14 +30,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def apache_kafka() -> Iterator[ApacheKafka]:
-    """A running Apache Kafka, shared by the tests of the run: a test that stops or pauses it must start it again."""
+def needs_kafka() -> None:
+    """Skips, or fails where it is required, when the programs that Apache Kafka needs are not there."""
     missing = missing_programs()
     if missing:
         reason = f"Apache Kafka needs java and mvn; not found: {', '.join(missing)}"
         if os.environ.get("TEST_ON_KAFKA") == "required":
             pytest.fail(f"{reason}, though TEST_ON_KAFKA=required", pytrace=False)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(needs_kafka: None) -> Iterator[ApacheKafka]:
+    """A running Apache Kafka, shared by the tests of the run: a test that stops or pauses it must start it again."""
     with ApacheKafka() as kafka:
         yield kafka
 
