@@ -76,3 +76,9 @@ class UnreadableState(SegmenterError):
     """A state record can't be read: damaged, or written by a version this one does not know."""
 
     exit_code = 6
+
+
+class LogUnreadable(SegmenterError):
+    """The topics could not be read to the end, so nothing is proven either way."""
+
+    exit_code = 7

@@ -31,7 +31,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream.config import Settings
-from stream.errors import SegmenterError
+from stream.errors import LogUnreadable
 from stream.verify.log import Committed, Names, Record
 
 BATCH_RECORDS = 2_000
@@ -50,12 +50,6 @@ CALM = {"log_level": 2}
 """Failures reach our caller as errors; librdkafka's lines would stand between the command's."""
 
 Answer = TypeVar("Answer")
-
-
-class LogUnreadable(SegmenterError):
-    """The topics could not be read to the cut, so nothing is proven either way."""
-
-    exit_code = 7
 
 
 class KafkaLog:

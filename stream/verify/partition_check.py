@@ -31,7 +31,7 @@ from stream.verify.tapes import (
     state_is_unique,
     state_kind,
 )
-from stream.verify.wake_laws import check_wakes
+from stream.verify.wake_laws import WakeLaws
 
 REREADS = 3
 """The state topic goes on being compacted while it is read: so often it is read on to a newer end."""
@@ -77,6 +77,7 @@ class PartitionCheck:
         names, log, partition = self.names, self.log, self.partition
         self.changes_trimmed = log.first(names.changes, partition) > 0
         self.change_laws = ChangeLaws(partition, self.disk, self._tell, self.report, self.changes_trimmed)
+        self.wake_laws = WakeLaws(self.options.grace_ms, self._tell, self.report)
         self.membership_laws = MembershipLaws(names.memberships, partition, self.disk, self._tell, self.report)
         self.input = Tape(log.records(names.input, partition), lambda record: b"")
         self.input_end = log.end(names.input, partition)
@@ -223,7 +224,7 @@ class PartitionCheck:
         if not settled:
             for topic in (self.names.changes, self.names.memberships):
                 self.moving.update(expected.key or b"" for expected in replayed.outputs.get(topic, ()))
-        check_wakes(journal, self.change_laws.fresh, replayed.times, options.grace_ms, self._tell, self.report)
+        self.wake_laws.take(journal, self.change_laws.fresh, replayed.times)
         self.change_laws.fresh.clear()
 
     def _outputs(self, replayed: Replayed, settled: bool) -> None:

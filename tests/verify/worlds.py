@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from stream.codec.instants import to_text
 from stream.codec.journal import JournalRecord, Meta, decode_journal, decode_meta, encode_journal, encode_meta
-from stream.rules.compile import CompiledProgram
+from stream.rules.compile import CompiledProgram, compile_program
+from stream.rules.load import parse_definitions
 from stream.verify.check import check
 from stream.verify.log import MemoryLog, Names, Record
 from stream.verify.report import Report
-from tests.engine.world import DAY, Worker, World
+from tests.engine.world import DAY, START, Worker, World
 
 NAMES = Names(
     name="shop", input="events", changes="changes", memberships="memberships", rejected="rejected", state="state",
@@ -78,12 +80,76 @@ class Copy:
         self.edit("state", place, value=encode_meta(replace(meta, **edit(meta))))
 
 
-async def run(world: World, program: CompiledProgram, most: int = 3) -> World:
-    """Read all in batches, committing after each, then let silence do its work."""
-    worker = Worker(world, program)
-    await worker.assign(*range(world.partitions))
-    await worker.settle(most)
-    for _ in range(6):
-        world.now_ms += 10 * DAY
+SHOP = """\
+definitions: 1
+name: shop
+events:
+  purchase: Order Completed
+facts:
+  orders: count(purchase)
+dimensions:
+  lifecycle:
+    stages:
+      - prospect: orders == 0
+      - active: last(purchase) > ago(30d)
+      - inactive: otherwise
+segments:
+  lost:
+    when: lifecycle == "inactive"
+    topic: win-back
+    control_group: 50%
+  loyal:
+    when: count(purchase, 60d) >= 2
+    topic: loyalty
+"""
+PROGRAM = compile_program(parse_definitions([("shop.yaml", SHOP)]))
+
+
+def order(customer: str, at_ms: int, number: int, event: str = "Order Completed") -> bytes:
+    return json.dumps(
+        {"type": "track", "event": event, "userId": customer, "messageId": f"m{number}", "timestamp": to_text(at_ms)}
+    ).encode()
+
+
+async def lived(partitions: int = 1, most: int = 3, customers: int = 7, grace_ms: int = 2_000) -> World:
+    """A year of a small shop in many commits: entering, leaving, coming back, late orders, repeats, poison, records of
+    no interest, an erasure and a second life. Nothing is appended before the clock's last step."""
+    world = World(partitions=partitions, now_ms=START)
+    worker = Worker(world, PROGRAM)
+    settings = worker.engine.settings
+    worker.engine.settings = replace(settings, task=replace(settings.task, grace_ms=grace_ms))
+    await worker.assign(*range(partitions))
+    number = 0
+
+    async def rest(days: int) -> None:
+        world.now_ms += days * DAY
         await worker.settle(most)
+
+    def buys(customer: int, days_ago: int = 0) -> None:
+        nonlocal number
+        number += 1
+        name = f"c{customer}"
+        world.send(name, order(name, world.now_ms - days_ago * DAY - 1_000, number), customer % partitions)
+
+    await rest(1)
+    for customer in range(customers):
+        buys(customer)
+        await rest(1)
+    for customer in range(0, customers, 2):
+        buys(customer, days_ago=2)
+    world.send("c1", b"{bad", 1 % partitions, headers=[("trace", b"abc")])
+    world.send("c2", json.dumps({"type": "wink", "userId": "c2"}).encode(), 2 % partitions)
+    await rest(3)
+    world.send("c1", world.inputs[1 % partitions][0].v, 1 % partitions)  # the same message again
+    await rest(40)
+    for customer in (1, 2, 4):
+        buys(customer, days_ago=20)
+        await rest(2)
+    world.send("c3", None, 3 % partitions, headers=[("request_id", b"r-17")])
+    world.send("c4", b"\xff\xfe", 4 % partitions)
+    await rest(5)
+    buys(3)
+    buys(5)
+    for _ in range(5):
+        await rest(20)
     return world
