@@ -36,9 +36,9 @@ from bench.rivals.engines import (
     environment,
 )
 from bench.rivals.outcomes import Outcome, outcome_of, rows_of, table, write_outcomes
-from bench.rivals.progress import Look, watch
+from bench.rivals.progress import watch, whole_part
 from bench.rivals.reference import Tally, expected, found_changes
-from bench.rivals.waiting import LOADS, Load, by_partition, produce_events, read_events, write_events
+from bench.rivals.waiting import LOADS, HeldEvents, Load, read_events, write_events
 from bench.sampling import CommittedEvents, Stalled, cpu_seconds, peak_rss_bytes
 from tests.kafka.apache import ApacheKafka, KafkaFailed, missing_programs
 
@@ -55,13 +55,9 @@ class Given:
     """The events of an engine, and what is right for them."""
 
     file: Path
-    births: list[int]
-    ends: list[int]
+    births: int
+    count: int
     right: Tally
-
-    @property
-    def count(self) -> int:
-        return sum(self.ends)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -99,7 +95,8 @@ def _run(engine: Engine, number: int, given: Given) -> Outcome:
         kafka.start()
         place = Place(kafka.bootstrap, Path(directory))
         engine.topics(place)
-        produce_events(kafka.bootstrap, INPUT, given.file, given.count)
+        held = HeldEvents(kafka.bootstrap, INPUT, given.file, given.births, given.count)
+        ends.callback(held.close)
         committed = ends.enter_context(closing(CommittedEvents(kafka.bootstrap, GROUP, INPUT, PARTITIONS)))
         log = place.directory / "engine.log"
         command = engine.command(place)
@@ -111,28 +108,23 @@ def _run(engine: Engine, number: int, given: Given) -> Outcome:
         ends.callback(_stop, process)
         started = time.monotonic()
         try:
-            looks = watch(
-                process, kafka.pid, committed, given.count, START_SECONDS + given.count / SLOWEST_EVENTS_PER_S
-            )
+            limit_s = START_SECONDS + given.count / SLOWEST_EVENTS_PER_S
+            births = watch(process, kafka.pid, committed, given.births, limit_s)
+            held.release()
+            events = watch(process, kafka.pid, committed, given.count, limit_s)
             tally = _tally(kafka.bootstrap, given.right) if engine.checked else None
         except (Stalled, TimeoutError) as error:
             said = log.read_text("utf-8", "replace")[-LOG_TAIL:]
             print(f"{engine.title}: {error}\n{said}", file=sys.stderr)
-            return Outcome(engine.name, engine.title, number, events=given.count, error=str(error))
-        return _outcome(engine, number, given, looks, tally, process.pid, started)
-
-
-def _outcome(
-    engine: Engine, number: int, given: Given, looks: list[Look], tally: Tally | None, pid: int, started: float
-) -> Outcome:
-    outcome = outcome_of(engine.name, engine.title, number, looks, given.births, given.ends)
-    outcome.start_to_first_commit_s = next(look.time_s for look in looks if look.total > looks[0].total) - started
-    outcome.engine_cpu_s = cpu_seconds(pid)
-    outcome.peak_rss_bytes = peak_rss_bytes(pid)
-    if tally is not None:
-        outcome.changes, outcome.right_changes = tally.changes, given.right.changes
-        outcome.right = tally == given.right
-    return outcome
+            return Outcome(engine.name, engine.title, number, events=given.count - given.births, error=str(error))
+        outcome = outcome_of(engine.name, engine.title, number, births, events)
+        outcome.start_to_first_commit_s = whole_part(births).first.time_s - started
+        outcome.engine_cpu_s = cpu_seconds(process.pid)
+        outcome.peak_rss_bytes = peak_rss_bytes(process.pid)
+        if tally is not None:
+            outcome.changes, outcome.right_changes = tally.changes, given.right.changes
+            outcome.right = tally == given.right
+        return outcome
 
 
 def _tally(bootstrap: str, right: Tally) -> Tally:
@@ -166,11 +158,7 @@ def _waiting(options: argparse.Namespace, engines: list[Engine], directory: Path
     write_events(file, Load(options.load, options.customers, options.events, first_ms).events_of_it())
     counts = {engine.share: options.customers + options.events // engine.share for engine in engines}
     right = expected(read_events(file, all_events), set(counts.values()))
-    births = by_partition(read_events(file, options.customers))
-    return {
-        share: Given(file, births, by_partition(read_events(file, count)), right[count])
-        for share, count in counts.items()
-    }
+    return {share: Given(file, options.customers, count, right[count]) for share, count in counts.items()}
 
 
 def _report(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.rivals.progress import Look, births_left, births_part, measured_part, track, whole_part
+from bench.rivals.progress import Look, measured_part, track, whole_part
 
 RESULTS = Path(__file__).parents[1] / "results"
 OURS = "ours"
@@ -30,7 +30,7 @@ ENOUGH = 0.5
 class Outcome:
     """One run of one engine. `right` is None when its change records were not looked at; `error` says why it failed.
 
-    `births_inside` events of the measured part were customers' first ones. `committed` is the run's `track`.
+    `committed` is the `track` of its births, and from their release of the events.
     """
 
     engine: str
@@ -40,7 +40,6 @@ class Outcome:
     events_per_s: float = 0.0
     measured_events: int = 0
     measured_s: float = 0.0
-    births_inside: int = 0
     whole_events_per_s: float = 0.0
     births_per_s: float = 0.0
     start_to_first_commit_s: float = 0.0
@@ -54,7 +53,7 @@ class Outcome:
     right_changes: int = 0
     right: bool | None = None
     error: str = ""
-    committed: list[tuple[float, ...]] = field(default_factory=list)
+    committed: list[list[tuple[float, ...]]] = field(default_factory=list)
 
     def summary(self) -> str:
         if self.error:
@@ -88,28 +87,24 @@ class Row:
     short: bool
 
 
-def outcome_of(
-    engine: str, title: str, run: int, looks: Sequence[Look], births: Sequence[int], ends: Sequence[int]
-) -> Outcome:
-    """What the looks at one run say. A run with too few commits to measure between has 0 events/s.
+def outcome_of(engine: str, title: str, run: int, births: Sequence[Look], events: Sequence[Look]) -> Outcome:
+    """What the looks say: those while the births were taken in, and those from the release of the events to their end.
 
-    `births` and `ends` by partition."""
-    born, count = sum(births), sum(ends)
-    part, first_part, whole = measured_part(looks, born, count), births_part(looks, born), whole_part(looks)
+    A run with too few commits to measure between has 0 events/s."""
+    part, count = measured_part(events), events[-1].total - events[0].total
     outcome = Outcome(
         engine,
         title,
         run,
         events=count,
-        whole_events_per_s=whole.events_per_s,
-        births_per_s=first_part.events_per_s,
-        committed=track(looks),
+        whole_events_per_s=whole_part(events).events_per_s,
+        births_per_s=whole_part(births).events_per_s,
+        committed=[track(births), track(events)],
     )
-    if part.events >= ENOUGH * (count - born):
+    if part.events >= ENOUGH * count:
         outcome.events_per_s = part.events_per_s
         outcome.measured_events = part.events
         outcome.measured_s = part.seconds
-        outcome.births_inside = births_left(part.first, births)
         outcome.engine_us_per_event = part.engine_cpu_s / part.events * 1e6
         outcome.engine_cores = part.engine_cpu_s / part.seconds
         outcome.broker_cores = part.broker_cpu_s / part.seconds

@@ -13,9 +13,10 @@ from bench.sampling import STALL_S, CommittedEvents, Stalled, busy_seconds, cpu_
 
 LOOK_EVERY_S = 0.1
 WARM = 0.15
-"""This share of the measured events is warm-up like the births before them: compilers, caches."""
-DONE = 0.95
-"""The measured part ends here: without the last, partly filled commits, which Flink's second of a checkpoint feels."""
+"""This share of the events after the births is warm-up like these: compilers, caches."""
+DONE = 0.85
+"""The measured part ends here, while there is still more to read: with nothing left to read Flink's source keeps offsets
+back for up to 10 s, and the last commits of all are only partly filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,39 +104,21 @@ def watch(
     return looks
 
 
-def measured_part(looks: Sequence[Look], births: int, count: int) -> Part:
-    """From the first look at which as many events are committed as there are births and WARM of the others to the first
-    at which it is DONE of them; to the last look when nothing lies between.
+def measured_part(looks: Sequence[Look]) -> Part:
+    """From the first look at which WARM of the events is committed to the first at which it is DONE of them; when these
+    are the same, to the last. `looks` goes from the events' release to the last commit.
 
     Committed numbers are taken as they were seen at these looks, so that an engine that commits in large steps gains or
     loses nothing.
     """
-    warm, done = (births + share * (count - births) for share in (WARM, DONE))
-    first = next(i for i, look in enumerate(looks) if look.total >= warm)
-    last = next(i for i, look in enumerate(looks) if look.total >= done)
-    if looks[last].total <= looks[first].total:
-        last = len(looks) - 1
-    return Part(looks[first], looks[last])
-
-
-def births_part(looks: Sequence[Look], births: int) -> Part:
-    """From the first commit to the first look at which as many events are committed as there are births."""
-    first = next(i for i, look in enumerate(looks) if look.total > looks[0].total)
-    last = next(i for i, look in enumerate(looks) if look.total >= births)
-    return Part(looks[first], looks[max(first, last)])
+    before, events = looks[0].total, looks[-1].total - looks[0].total
+    first, last = (next(look for look in looks if look.total >= before + share * events) for share in (WARM, DONE))
+    return Part(first, looks[-1] if first is last else last)
 
 
 def whole_part(looks: Sequence[Look]) -> Part:
     """From the first committed offset to the last."""
-    first = next(i for i, look in enumerate(looks) if look.total > looks[0].total)
-    return Part(looks[first], looks[-1])
-
-
-def births_left(look: Look, births: Sequence[int]) -> int:
-    """How many births are not committed yet: an engine that reads partitions unevenly is measured on some of them.
-
-    `births` by partition."""
-    return sum(max(0, birth - committed) for birth, committed in zip(births, look.committed))
+    return Part(next(look for look in looks if look.total > looks[0].total), looks[-1])
 
 
 def track(looks: Sequence[Look]) -> list[tuple[float, ...]]:

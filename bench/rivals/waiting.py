@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bench.load import customer, event, partition_of, send
+from confluent_kafka import Producer
+
+from bench.load import FLUSH_S, customer, event, partition_of, send
 from bench.rig import PARTITIONS, BenchFailed
 from tests.kafka.kit import end_offsets
 
 LOADS = ("uniform", "skewed", "new")
 SKEW = 4
+HOLD_MS = 900_000
+"""How long the broker lets a transaction stay open at most; an engine is through with the births long before."""
+CALL_S = 60.0
 
 Waiting = tuple[str, int, bytes]
 """Customer id, event time in ms, value."""
@@ -65,17 +70,41 @@ def read_events(path: Path, count: int) -> Iterator[Waiting]:
             yield customer_id.decode(), int(time_ms), value[:-1]
 
 
-def produce_events(broker: str, topic: str, path: Path, count: int) -> None:
-    """Send the first `count` to the partitions of their customers. Raises BenchFailed when some did not arrive."""
-    send(broker, topic, PARTITIONS, read_events(path, count), None)
-    arrived = sum(end_offsets(broker, topic).values())
-    if arrived != count:
-        raise BenchFailed(f"{arrived} of {count} events arrived in {topic}")
+class HeldEvents:
+    """The events in the topic: the first `births` to be read at once, the others in a transaction until `release`.
 
+    So an engine can be through with all births, and then has all others waiting at one moment. Raises BenchFailed when
+    some did not arrive.
+    """
 
-def by_partition(events: Iterator[Waiting]) -> list[int]:
-    """How many there are in each partition."""
-    counts = [0] * PARTITIONS
-    for customer_id, _, _ in events:
-        counts[partition_of(customer_id, PARTITIONS)] += 1
-    return counts
+    def __init__(self, broker: str, topic: str, path: Path, births: int, count: int) -> None:
+        send(broker, topic, PARTITIONS, read_events(path, births), None)
+        self._producer = Producer({
+            "bootstrap.servers": broker, "transactional.id": "rivals-load", "transaction.timeout.ms": HOLD_MS,
+            "linger.ms": 50, "compression.type": "lz4", "queue.buffering.max.messages": 500_000, "log_level": 3,
+        })  # fmt: skip
+        self._producer.init_transactions(CALL_S)
+        self._producer.begin_transaction()
+        self._produce(topic, islice(read_events(path, count), births, None))
+        arrived = sum(end_offsets(broker, topic, committed=False).values())
+        if arrived != count:
+            raise BenchFailed(f"{arrived} of {count} events arrived in {topic}")
+
+    def release(self) -> None:
+        self._producer.commit_transaction(CALL_S)
+
+    def close(self) -> None:
+        """Before the broker ends, or the producer goes on calling it."""
+        del self._producer
+
+    def _produce(self, topic: str, events: Iterator[Waiting]) -> None:
+        produce, poll = self._producer.produce, self._producer.poll
+        for customer_id, time_ms, value in events:
+            partition = partition_of(customer_id, PARTITIONS)
+            while True:
+                try:
+                    produce(topic, value, customer_id, partition, timestamp=time_ms)
+                    break
+                except BufferError:
+                    poll(0.1)
+        self._producer.flush(FLUSH_S)

@@ -9,13 +9,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench.load import EVENT_BYTES, partition_of
-from bench.rig import PARTITIONS
+from bench.load import EVENT_BYTES
 from bench.rivals.engines import chosen
 from bench.rivals.outcomes import Outcome, outcome_of, rows_of, table
-from bench.rivals.progress import Look, births_left, births_part, measured_part, track, whole_part
+from bench.rivals.progress import Look, measured_part, track, whole_part
 from bench.rivals.reference import Tally, expected
-from bench.rivals.waiting import Load, by_partition, read_events, write_events
+from bench.rivals.waiting import Load, read_events, write_events
 from bench.rivals.work import DAY_MS, SPENT, Change, Customer, Event, advance, newborn, read
 from stream.codec.inbound import decode
 from stream.core.events import Event as OurEvent
@@ -220,10 +219,6 @@ def test_events_come_back_from_their_file(tmp_path: Path) -> None:
     write_events(tmp_path / "events", iter(events))
 
     assert list(read_events(tmp_path / "events", 500)) == events[:500]
-    assert by_partition(read_events(tmp_path / "events", 500)) == [
-        sum(partition_of(customer_id, PARTITIONS) == partition for customer_id, _, _ in events[:500])
-        for partition in range(PARTITIONS)
-    ]
 
 
 # -- what is measured
@@ -235,19 +230,14 @@ def at(time_s: float, *committed: int, cpu_s: float = 0.0) -> Look:
 
 def test_measuring_begins_when_the_engine_is_warm_and_ends_before_the_last_commits() -> None:
     looks = [
-        at(0, 0, 0), at(1, 100, 0), at(2, 400, 100), at(3, 500, 250, cpu_s=1.0), at(4, 900, 645),
-        at(5, 1100, 1000, cpu_s=3.0), at(9, 1100, 1100),
+        at(0, 100, 100), at(2, 300, 100), at(3, 500, 250, cpu_s=1.0), at(4, 900, 645), at(5, 1100, 1000, cpu_s=3.0),
+        at(9, 1100, 1100),
     ]  # fmt: skip
 
-    part = measured_part(looks, births=200, count=2200)
+    part = measured_part(looks)
 
-    assert (part.first.time_s, part.last.time_s) == (2, 5)
-    assert (part.events_per_s, part.engine_cpu_s) == ((2100 - 500) / 3, 3.0)
-
-
-def test_births_in_a_partition_that_is_read_late_are_counted() -> None:
-    assert births_left(at(3, 900, 20), births=[100, 100]) == 80
-    assert births_left(at(4, 900, 200), births=[100, 100]) == 0
+    assert (part.first.time_s, part.last.time_s) == (3, 5)
+    assert (part.events_per_s, part.engine_cpu_s) == ((2100 - 750) / 2, 2.0)
 
 
 def test_a_track_has_a_point_a_second() -> None:
@@ -259,20 +249,19 @@ def test_a_track_has_a_point_a_second() -> None:
 def test_an_engine_that_commits_in_large_steps_is_measured_from_step_to_step() -> None:
     looks = [at(second / 10, 1000 * (second // 10)) for second in range(201)]
 
-    assert measured_part(looks, births=1000, count=20_000).events_per_s == pytest.approx(1000)
+    assert measured_part(looks).events_per_s == pytest.approx(1000)
 
 
-def test_the_whole_goes_from_the_first_committed_offset_to_the_last_and_the_births_to_theirs() -> None:
-    looks = [at(0, 0), at(5, 0), at(6, 100), at(7, 300), at(8, 500)]
+def test_the_whole_goes_from_the_first_committed_offset_to_the_last() -> None:
+    looks = [at(0, 50), at(5, 50), at(6, 100), at(7, 300), at(8, 500)]
 
     assert whole_part(looks).events_per_s == 200
-    assert births_part(looks, 300).events_per_s == 200
 
 
 def test_a_run_with_one_or_two_commits_is_too_short_to_measure() -> None:
-    outcome = outcome_of("x", "X", 1, [at(0, 0), at(1, 990), at(2, 1000)], births=[100], ends=[1000])
+    outcome = outcome_of("x", "X", 1, births=[at(0, 0), at(1, 100)], events=[at(2, 100), at(3, 990), at(4, 1000)])
 
-    assert (outcome.events_per_s, outcome.measured_events) == (0, 0)
+    assert (outcome.events_per_s, outcome.measured_events, outcome.events) == (0, 0, 900)
     assert "too short" in table(rows_of([outcome]))
 
 
