@@ -25,12 +25,22 @@ TRAIT_TYPES = {
 MAX_NODES = 5_000
 """Size of one expression with its facts opened: everything later walks it."""
 
+MAX_ALL_NODES = 100_000
+"""Of all expressions together: a large fact used by a thousand others is walked a thousand times."""
+
 MAX_LEVELS = 120
+
+MAX_DEFINITIONS = 1_000
+"""Dimensions and segments. Each is compared with those it rests on, and judged for every event."""
+
+MAX_NAMES = 5_000
+"""Of events, of facts, of traits, of group traits."""
 
 
 def declare(world: World, sections: Sections) -> Sections:
     """Fills the world with all names; gives the sections without the entries whose names can't be used."""
     taken: dict[str, Entry] = {}
+    _check_counts(world, sections)
     kinds = (
         ("event", sections.events, IDENTIFIER),
         ("fact", sections.facts, IDENTIFIER),
@@ -49,6 +59,26 @@ def declare(world: World, sections: Sections) -> Sections:
     return sections
 
 
+def _check_counts(world: World, sections: Sections) -> None:
+    """Blocks with too many entries are reported and left out."""
+    blocks = {
+        "events": sections.events, "facts": sections.facts, "traits": sections.traits, "group": sections.group or [],
+    }  # fmt: skip
+    for block, entries in blocks.items():
+        if len(entries) > MAX_NAMES:
+            place = entries[MAX_NAMES].key.place
+            world.report(place, f"there are too many names in `{block}`", str(len(entries)), f"at most {MAX_NAMES}")
+            entries.clear()
+    definitions = len(sections.dimensions) + len(sections.segments)
+    if definitions > MAX_DEFINITIONS:
+        place = [*sections.dimensions, *sections.segments][MAX_DEFINITIONS].key.place
+        message = "there are too many dimensions and segments"
+        hint = "run several pipelines beside each other on the same input"
+        world.report(place, message, str(definitions), f"at most {MAX_DEFINITIONS} together", hint)
+        sections.dimensions.clear()
+        sections.segments.clear()
+
+
 def stage_names(value: Value) -> Iterable[str]:
     """The names of a dimension's stages, as far as they can be read."""
     stages = value.get("stages") if isinstance(value, Mapping) else None
@@ -60,6 +90,13 @@ def stage_names(value: Value) -> Iterable[str]:
 def check_size(world: World, sizes: Sizes, node: Node) -> bool:
     """Whether an expression is small enough with its facts opened; reports when not."""
     nodes, levels = sizes.measure(node)
+    sizes.total += nodes
+    if sizes.total > MAX_ALL_NODES:
+        if sizes.total - nodes <= MAX_ALL_NODES:  # said once
+            expected = f"at most {MAX_ALL_NODES} parts"
+            message = "up to here all expressions together are too large with their facts opened"
+            world.report(node.place, message, f"{sizes.total} parts", expected, "split the file into several pipelines")
+        return False
     if nodes <= MAX_NODES and levels <= MAX_LEVELS:
         return True
     found = f"{nodes} parts, {levels} levels"

@@ -22,8 +22,12 @@ MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 24
 """The format itself needs 6 levels; the rest is for nested properties in cases."""
 
+LOOKED_BACK = 200
+"""Characters before a mistake in which its cause is looked for."""
+
 _TRAPS = frozenset({"yes", "no", "on", "off"})
 _BREAKS = re.compile(r"[ \t]*\n[ \t\n]*")
+_NOT_BLANK = re.compile(r"[^ \t]")
 _NOT_TEXT_KEY = re.compile(r"[-+]?[0-9][0-9_.eE+-]*|true|false|null|~", re.IGNORECASE)
 _ESCAPES = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
@@ -307,7 +311,13 @@ def _unquoted(raw: str) -> Iterator[tuple[str, int]]:
     index, end = 1, len(raw) - 1
     while index < end:
         character = raw[index]
-        if character in " \t\n" and (fold := _BREAKS.match(raw, index, end)):
+        if character in " \t\n":
+            fold = _BREAKS.match(raw, index, end)
+            if fold is None:  # blanks within a line: the whole run at once, else it is looked through for each of them
+                run = end if (found := _NOT_BLANK.search(raw, index, end)) is None else found.start()
+                yield from zip(raw[index:run], range(index, run))
+                index = run
+                continue
             breaks = fold.group().count("\n")
             for _ in range(max(1, breaks - 1)):
                 yield (" " if breaks == 1 else "\n"), index
@@ -332,7 +342,7 @@ def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     index = mark.index if mark is not None else 0
     line_start = source.text.rfind("\n", 0, index) + 1
-    before = source.text[line_start:index]
+    before = source.text[max(line_start, index - LOOKED_BACK) : index]
     hint = None
     if re.search(r"[:\-]\s+[\"'].*[\"']\s*$", before):
         hint = "an expression that begins with a quote must stand in quotes as a whole: '\"A b\".revenue > 1'"

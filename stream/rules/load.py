@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from stream.errors import DefinitionErrors, Place, Problem
 from stream.rules.check import check
 from stream.rules.document import MAX_FILE_BYTES, Source, read_document
+from stream.rules.problems import EnoughProblems, Problems
 from stream.rules.tree import Definitions
 from stream.rules.world import World
 
 MAX_FILES = 200
+
+MAX_TOTAL_BYTES = 2 << 20
+"""Of all files together. YAML is read in Python: this much takes some ten seconds."""
 
 
 def load_definitions(paths: Sequence[Path]) -> Definitions:
@@ -19,18 +24,30 @@ def load_definitions(paths: Sequence[Path]) -> Definitions:
 
     Raises DefinitionErrors with all problems of all files.
     """
-    problems: list[Problem] = []
-    sources = [(str(file), text) for file in _files(paths, problems) if (text := _read(file, problems)) is not None]
-    if problems:
+    problems = Problems()
+    with suppress(EnoughProblems):
+        sources = [(str(file), text) for file in _files(paths, problems) if (text := _read(file, problems)) is not None]
+        if not problems:
+            return parse_definitions(sources)
         for name, text in sources:  # what they refer to may stand in the file that is missing: only their YAML
             read_document(Source(name, text), problems)
-        raise DefinitionErrors(problems)
-    return parse_definitions(sources)
+    raise DefinitionErrors(problems)
 
 
 def parse_definitions(sources: Sequence[tuple[str, str]]) -> Definitions:
     """The definitions of (file name, text) pairs, merged. Pure. Raises DefinitionErrors with all problems of all."""
-    problems: list[Problem] = []
+    problems = Problems()
+    try:
+        return _parse(sources, problems)
+    except EnoughProblems:
+        raise DefinitionErrors(problems) from None
+
+
+def _parse(sources: Sequence[tuple[str, str]], problems: Problems) -> Definitions:
+    if sum(len(text) for _, text in sources) > MAX_TOTAL_BYTES:
+        place = Place(sources[-1][0], 1, 1)
+        problems.append(Problem(place, "the files together are too large", None, f"at most {MAX_TOTAL_BYTES} bytes"))
+        raise DefinitionErrors(problems)
     documents = [read_document(Source(file, text), problems) for file, text in sources]
     readable = [document for document in documents if document is not None]
     if not documents:

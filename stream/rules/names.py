@@ -10,6 +10,9 @@ from stream.rules.functions import FUNCTIONS, LATER_FUNCTIONS
 
 MAX_LENGTH = 64
 
+MOST_COMPARED = 1_000
+"""Known names among which a misspelt one is looked for; each takes some ten microseconds."""
+
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 """Events, facts and dimensions: they stand bare in expressions."""
 
@@ -34,7 +37,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     candidates = list(known)
     if name.lower() in candidates:
         return name.lower()
-    close = difflib.get_close_matches(name[:MAX_LENGTH], candidates, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name[:MAX_LENGTH], candidates[:MOST_COMPARED], n=1, cutoff=0.6)
     return close[0] if close else None
 
 

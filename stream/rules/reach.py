@@ -27,6 +27,10 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 """`!=` is left out: it holds for null too, which is no point on a line."""
 
+MOST_TRIED = 1_000_000
+"""Points times bounds; a tenth of a second. Stages that would take longer are taken to be possible: people's have a
+few dozen."""
+
 _TURNED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _COUNTED = frozenset({"count", "distinct", "active_days"})
 
@@ -57,7 +61,10 @@ def unreachable(condition: Node, covers: Sequence[list[Bound]]) -> str | None:
         return "its condition can never hold"
     for key, own in _by_value(_parts(condition)).items():
         others = [bounds for bounds in covers if bounds[0].key == key]
-        points = _points(own[0].value, [bound.constant for bounds in [own, *others] for bound in bounds])
+        constants = [bound.constant for bounds in [own, *others] for bound in bounds]
+        if len(constants) ** 2 > MOST_TRIED:
+            continue
+        points = _points(own[0].value, constants)
         mine = [point for point in points if all(bound.holds(point) for bound in own)]
         if others and all(any(all(b.holds(point) for b in bounds) for bounds in others) for point in mine):
             return "the stages before it take everybody"

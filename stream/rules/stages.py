@@ -64,6 +64,10 @@ def read_dimension(world: World, entry: Entry) -> DimensionText:
         world.report(stages.place, "stages are a list, for their order counts", "a mapping", "- name: condition")
         return DimensionText(entry.key, [], description)
     items = fields.listing(world, stages, "`stages`")
+    if items is not None and len(items.items) > MAX_STAGES:
+        found = str(len(items.items))
+        world.report(entry.key.place, "the dimension has too many stages", found, f"at most {MAX_STAGES}")
+        return DimensionText(entry.key, [], description)
     texts = [_stage(world, item) for item in items.items] if items is not None else []
     whole = [text for text in texts if text is not None]
     if items is not None:
@@ -122,8 +126,6 @@ def _check_list(world: World, entry: Entry, stages: list[StageText], complete: b
             later = stages[index + 1]
             world.report(later.place, "this stage can't be reached: `otherwise` stands before it", later.name)
             return
-    if len(stages) > MAX_STAGES:
-        world.report(entry.key.place, "the dimension has too many stages", str(len(stages)), f"at most {MAX_STAGES}")
     if complete and stages and not stages[-1].is_otherwise:
         last = stages[-1]
         if last.condition is not None:

@@ -119,9 +119,10 @@ def calculate(op: str, left: float, right: float) -> float | None:
 
 
 class Sizes:
-    """Nodes and levels of expressions with their facts opened; each fact is measured once."""
+    """Nodes and levels of expressions with their facts opened; each fact is measured once. `total`: the caller's."""
 
     def __init__(self) -> None:
+        self.total = 0
         self._facts: dict[str, tuple[int, int]] = {}
 
     def measure(self, node: Node) -> tuple[int, int]:
