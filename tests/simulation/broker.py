@@ -13,7 +13,7 @@ from enum import Enum
 from stream.engine.interfaces import Produce
 from tests.simulation.group import Group
 
-TRANSACTION_MS = 1_500
+TRANSACTION_MS = 2_500
 """A transaction open for longer is aborted, and its producer fenced."""
 
 
@@ -23,6 +23,17 @@ class ProducerFenced(Exception):
 
 class NotAMember(Exception):
     """UNKNOWN_MEMBER_ID or ILLEGAL_GENERATION."""
+
+
+class TooLarge(Exception):
+    """MSG_SIZE_TOO_LARGE."""
+
+
+NO_MEMBER = ("", -1)
+"""Group metadata that names nobody: the broker then fences nobody."""
+
+RECORD_BYTES = 8_192
+"""Larger records are refused: the largest of the input, and room for what a rejected one says besides."""
 
 
 class State(Enum):
@@ -138,6 +149,10 @@ class Broker:
         return producer.epoch
 
     def produce(self, transactional_id: str, epoch: int, record: Produce) -> int:
+        """The offset it got. Raises ProducerFenced, TooLarge."""
+        headers = record.headers or []
+        if len(record.value or b"") + sum(len(value) for _, value in headers) > RECORD_BYTES:
+            raise TooLarge
         return self.append(record, transaction=self._transaction(transactional_id, epoch))
 
     def send_offsets(
@@ -145,7 +160,7 @@ class Broker:
     ) -> None:
         """Raises ProducerFenced, NotAMember."""
         transaction = self._transaction(transactional_id, epoch)
-        if member is None or not self.group.accepts(*member):
+        if member is None or not (member == NO_MEMBER or self.group.accepts(*member)):
             raise NotAMember
         transaction.offsets.update(offsets)
 

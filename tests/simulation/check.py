@@ -39,7 +39,7 @@ def problems(world: World) -> list[str]:
             if entry.record is not None
         ]
         found += [f"partition {partition}: {line}" for line in _partition(world, partition, journal)]
-    return found
+    return found + _verified(world)
 
 
 def _partition(world: World, partition: int, journal: list[tuple[Entry, JournalRecord]]) -> Iterator[str]:

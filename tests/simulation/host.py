@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown
-from tests.simulation.broker import Broker, NotAMember, ProducerFenced
+from tests.simulation.broker import Broker, NotAMember, ProducerFenced, TooLarge
 from tests.simulation.loops import SteppedLoop
 from tests.simulation.strands import Job
 
@@ -208,6 +208,8 @@ class Host:
             raise Fenced("the producer's epoch is no longer the newest") from None
         except NotAMember:
             self.world.happened("not a member of this generation")
+            raise Aborted from None
+        except TooLarge:
             raise Aborted from None
 
     def _arrives(self, call: str, act: Callable[[], object]) -> None:

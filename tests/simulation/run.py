@@ -44,7 +44,11 @@ def run_seed(seed: int) -> Result:
 def run_items(seed: int, items: list[Item]) -> Result:
     """Play the items, let the world come to rest, and check."""
     with settled(seed, items) as world:
-        return Result(seed, len(items), problems(world), +world.counts, world.digest(), world.now_ms)
+        try:
+            found = problems(world)
+        except Exception as error:
+            found = [*world.problems, f"what was written can't be read: {type(error).__name__}: {error}"]
+        return Result(seed, len(items), found, +world.counts, world.digest(), world.now_ms)
 
 
 @contextmanager
