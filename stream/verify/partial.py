@@ -40,7 +40,7 @@ class Partial:
             if received != journal.counts.get("received"):
                 text = f"{received} records in its offsets, {journal.counts.get('received')} received"
                 self._tell(Kind.CONSERVATION, text, (commit.record,), None)
-            self._check_rejected(reasons, originals, settled)
+        self._check_rejected(reasons, originals, settled)
         if not settled:
             self.changes_at_the_edge += journal.counts.get("changes", 0)
 

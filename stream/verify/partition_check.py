@@ -275,7 +275,7 @@ class PartitionCheck:
         restored = restore_cold(self.log.records(topic, partition), self.disk)
         for _ in range(REREADS):
             meta = restored.meta
-            if meta is None or (restored.keys, restored.digest) == (meta.keys, meta.digest):
+            if meta is not None and (restored.keys, restored.digest) == (meta.keys, meta.digest):
                 break
             newer = restore_cold(self.log.after(topic, partition, position), self.disk)
             if newer.record is None:
