@@ -1,6 +1,6 @@
 """Logs: JSON lines in production, readable lines on a terminal; everything through one format, on standard error.
 
-No line carries a customer's id, a trait or an event's content.
+No line carries a customer's id, a trait or an event's content; of an exception only its kind and places are told.
 """
 
 from __future__ import annotations
@@ -8,12 +8,21 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
+from stream.app.tracebacks import without_values
+
 QUIET = ("faust", "mode", "aiohttp", "aiokafka", "asyncio")
 """Libraries whose information lines say nothing an operator needs."""
+
+
+class Lines(logging.StreamHandler[TextIO]):
+    """Standard error. Of a line that can't be written, the standard library would show every value it was to hold."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        print(f"a log line could not be written: {type(sys.exc_info()[1]).__name__}", file=sys.stderr, flush=True)
 
 
 def set_up_logs(level: str, form: str, *processors: Any) -> dict[str, Any]:
@@ -24,7 +33,7 @@ def set_up_logs(level: str, form: str, *processors: Any) -> dict[str, Any]:
         structlog.stdlib.add_log_level,
         *processors,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if plain else structlog.processors.StackInfoRenderer(),
+        without_values,
     ]
     renderer: Any = structlog.processors.JSONRenderer() if plain else structlog.dev.ConsoleRenderer()
     structlog.configure(
@@ -47,7 +56,7 @@ def set_up_logs(level: str, form: str, *processors: Any) -> dict[str, Any]:
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "handlers": {"stderr": {"()": Lines, "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {name: {"level": "WARNING"} for name in QUIET},
     }

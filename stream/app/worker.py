@@ -30,6 +30,7 @@ from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
 from stream.app.progress import RestoreProgress
 from stream.app.status import EngineStatus
+from stream.app.tracebacks import summary
 from stream.app.watch import Watch
 from stream.codec.snapshot import SNAPSHOT_VERSION
 from stream.config import Settings
@@ -183,7 +184,7 @@ def die(error: BaseException) -> NoReturn:
     if isinstance(error, SegmenterError):
         print(str(error), file=sys.stderr, flush=True)
         os._exit(error.exit_code)
-    log.critical("worker_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+    log.critical("worker_failed", error=summary(error), exc_info=error)
     sys.stderr.flush()
     os._exit(1)
 
