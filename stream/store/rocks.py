@@ -22,6 +22,7 @@ from stream.engine.interfaces import StoredWake
 from stream.store.errors import explain
 from stream.store.keys import after, wake_key, wake_of
 from stream.store.options import Memory, column_families, database_options
+from stream.store.seal import Hashes, put, take
 
 META_KEY = b"meta"
 SCAN_STEP = 2_000
@@ -51,8 +52,11 @@ _SIZES_OF_ALL = {
 class StateStore:
     """Implements `engine.interfaces.StateStore`. Its methods raise StoreDamaged, StoreFull or StoreUnavailable."""
 
-    def __init__(self, path: Path, database: Rdict) -> None:
+    def __init__(self, path: Path, database: Rdict, sealed: Hashes | None, new: bool) -> None:
         self.path = path
+        self._sealed = sealed or {}  # of the tables that were there when it was opened
+        self._unchanged = sealed is not None  # byte for byte what was found whole before
+        self._whole = self._unchanged or new  # nothing speaks against it: worth a seal
         self._database = database
         self._customers = database.get_column_family("customers")
         self._wakes = database.get_column_family("wakes")
@@ -67,7 +71,8 @@ class StateStore:
         """Open, or create, the store in this folder."""
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return cls(path, Rdict(str(path), database_options(memory), column_families(memory)))
+            sealed, new = take(path), not any(path.iterdir())
+            return cls(path, Rdict(str(path), database_options(memory), column_families(memory)), sealed, new)
         except Exception as error:
             raise explain(path, "open", error) from error
 
@@ -76,13 +81,13 @@ class StateStore:
         try:
             return self._meta.get(META_KEY)
         except Exception as error:
-            raise explain(self.path, "read meta", error) from error
+            raise self._failed("read meta", error) from error
 
     def get(self, key: bytes) -> bytes | None:
         try:
             return self._customers.get(key)
         except Exception as error:
-            raise explain(self.path, "read", error) from error
+            raise self._failed("read", error) from error
 
     def write(
         self,
@@ -111,12 +116,14 @@ class StateStore:
             if self._rebuilding:
                 self._customers.flush()  # atomic over all column families
                 self._rebuilding = False
+                self._whole = True  # who gives the `meta` has counted and compared
             self._database.write(batch)
         except Exception as error:
-            raise explain(self.path, "write", error) from error
+            raise self._failed("write", error) from error
+        self._unchanged = False
 
     def _write_part(self, customers: list[tuple[bytes, bytes | None]], wakes: list[StoredWake]) -> None:
-        self._rebuilding = True
+        self._rebuilding, self._unchanged = True, False
         batch = WriteBatch(raw_mode=True)
         for key, value in customers:
             _put_or_delete(batch, key, value, self._in_customers)
@@ -133,7 +140,7 @@ class StateStore:
         try:
             self._database.write(batch, unlogged)
         except Exception as error:
-            raise explain(self.path, "rebuild", error) from error
+            raise self._failed("rebuild", error) from error
 
     def due(self, from_ms: int, until_ms: int) -> Iterator[StoredWake]:
         """Wakes by instant, then by key, both ends inclusive. May be left early; sees writes made meanwhile."""
@@ -150,7 +157,11 @@ class StateStore:
         return self._steps(self._customers, lambda start: self._customers.items(from_key=start), _first, b"")
 
     def check(self, keys: int, digest: int) -> str | None:
-        """Read everything: None when number and digest of the customers agree, else what is wrong."""
+        """Read everything: None when number and digest of the customers agree, else what is wrong. What was sealed
+        when it was closed, and not written since, was compared byte for byte when it was opened."""
+        if self._unchanged:
+            return None
+        self._whole = False
         found = total = 0
         try:
             for key, value in self.scan():
@@ -164,6 +175,7 @@ class StateStore:
             return f"{found} customers found, {keys} expected"
         if total % DIGEST_MODULUS != digest:
             return f"{keys} customers, but not the content that was written: the digests differ"
+        self._whole = True
         return None
 
     def sizes(self) -> dict[str, int]:
@@ -179,14 +191,30 @@ class StateStore:
             sizes["estimated_wakes"] = self._wakes.property_int_value(_SIZES["estimated_keys"]) or 0
             return sizes
         except Exception as error:
-            raise explain(self.path, "read sizes", error) from error
+            raise self._failed("read sizes", error) from error
 
     def close(self) -> None:
-        """Let go of the folder. RocksDB closes with the last of its handles, so all are dropped here."""
+        """Let go of the folder, and seal it if it is whole. RocksDB closes with the last of its handles, so all are
+        dropped here."""
+        if self._whole and not self._rebuilding:
+            self._flush_to_seal()
         del self._in_customers, self._in_wakes, self._in_meta
         for family in (self._customers, self._wakes, self._meta):
             family.close()
         self._database.close()
+        if self._whole and not self._rebuilding:
+            put(self.path, self._sealed)
+
+    def _flush_to_seal(self) -> None:
+        """Everything into tables, so that opening has no log to replay."""
+        try:
+            self._customers.flush()
+        except Exception:
+            self._whole = False  # nothing is lost, the log has it; but the next start shall look closely
+
+    def _failed(self, doing: str, error: Exception) -> Exception:
+        self._whole = self._unchanged = False
+        return explain(self.path, doing, error)
 
     def _steps(
         self, family: Rdict, read: Callable[[bytes], Iterator[Any]], key_of: Callable[[Any], bytes], start: bytes
@@ -198,7 +226,7 @@ class StateStore:
                 if len(entries) < SCAN_STEP:
                     _confirm_end(family, key_of(entries[-1]) if entries else start)
             except Exception as error:
-                raise explain(self.path, "scan", error) from error
+                raise self._failed("scan", error) from error
             yield from entries
             if len(entries) < SCAN_STEP:
                 return

@@ -61,7 +61,7 @@ def keys_in(path: Path) -> int:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A closed store with tables from several flushes, and a log."""
+    """A closed store with tables from several flushes."""
     path = tmp_path / "partition-0"
     store = StateStore.open(path, MEMORY)
     for part in range(3):
@@ -93,27 +93,31 @@ def overwrite(file: Path, at: float, count: int) -> None:
         opened.write(b"\xa5" * count)
 
 
-def test_a_killed_process_loses_nothing_it_wrote(tmp_path: Path) -> None:
+def write_and_die(path: Path, first: int) -> None:
+    """Commits by a process that is killed then, so that they are in the log alone."""
     script = (
         "import os, signal, sys; from pathlib import Path\n"
         "from tests.store.test_damage import MEMORY, COMMITS, StateStore, write_commits\n"
-        "write_commits(StateStore.open(Path(sys.argv[1]), MEMORY), 0, COMMITS); os.kill(os.getpid(), signal.SIGKILL)"
+        "store = StateStore.open(Path(sys.argv[1]), MEMORY)\n"
+        "write_commits(store, int(sys.argv[2]), COMMITS); os.kill(os.getpid(), signal.SIGKILL)"
     )
+    command = [sys.executable, "-c", script, str(path), str(first)]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == -signal.SIGKILL
+    assert largest(path, "*.log").stat().st_size > COMMITS * CUSTOMERS * 200
+
+
+def test_a_killed_process_loses_nothing_it_wrote(tmp_path: Path) -> None:
     path = tmp_path / "p"
 
-    root = Path(__file__).parents[2]
-    ended = subprocess.run([sys.executable, "-c", script, str(path)], cwd=root, check=False)
+    write_and_die(path, 0)
 
-    assert ended.returncode == -signal.SIGKILL
     assert doubt(path) is None
     assert keys_in(path) == COMMITS * CUSTOMERS
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_torn_log_leaves_a_whole_earlier_commit(path: Path, share: float) -> None:
-    store = StateStore.open(path, MEMORY)
-    write_commits(store, 3 * COMMITS, COMMITS)
-    store.close()
+    write_and_die(path, 3 * COMMITS)
 
     truncate(largest(path, "*.log"), share)
 
@@ -122,9 +126,7 @@ def test_a_torn_log_leaves_a_whole_earlier_commit(path: Path, share: float) -> N
 
 
 def test_a_flipped_log_leaves_a_whole_earlier_commit_or_is_noticed(path: Path) -> None:
-    store = StateStore.open(path, MEMORY)
-    write_commits(store, 3 * COMMITS, COMMITS)
-    store.close()
+    write_and_die(path, 3 * COMMITS)
 
     overwrite(largest(path, "*.log"), 0.5, 1)
 
