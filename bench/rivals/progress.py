@@ -15,8 +15,8 @@ LOOK_EVERY_S = 0.1
 WARM = 0.15
 """This share of the events after the births is warm-up like these: compilers, caches."""
 DONE = 0.85
-"""The measured part ends here, while there is still more to read: with nothing left to read Flink's source keeps offsets
-back for up to 10 s, and the last commits of all are only partly filled."""
+"""The measured part ends here, while there is more to read: with nothing left Flink's source keeps offsets back for up
+to 10 s, and the last commits of all engines are only partly filled."""
 
 
 @dataclass(frozen=True, slots=True)
