@@ -1,4 +1,4 @@
-"""Nothing of a customer in logs, metrics, status, errors and journal: canaries in all they send and in all that fails."""
+"""Nothing of a customer in logs, metrics, status, errors and journal: canaries in all that is sent, whatever fails."""
 
 from __future__ import annotations
 
