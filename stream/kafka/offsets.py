@@ -75,7 +75,14 @@ class KafkaOffsets:
         answers = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ASK_S
         )
-        return {place.partition: answer.result(2 * ASK_S).offset for place, answer in answers.items()}
+        try:
+            return {place.partition: answer.result(2 * ASK_S).offset for place, answer in answers.items()}
+        except KafkaException as exception:
+            if is_passing(exception):
+                # librdkafka asks whom it knows as leader, under the epoch it knows, for minutes: it must be told to
+                # look. After a broker's restart the answer else stays FENCED_LEADER_EPOCH.
+                self._admin.list_topics(topic, timeout=ASK_S)
+            raise
 
 
 def _committed(place: TopicPartition) -> Committed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -26,6 +27,8 @@ CALL_S = 10.0
 aborts it by itself."""
 INIT_S = 60.0
 """Until a new producer must be initialised: an older one's commit may be under way, or the coordinator moving."""
+STUCK_S = 5.0
+"""A call that takes so much longer than its time-out never ends."""
 QUEUE_FULL_S = 10.0
 QUEUE_WAIT_S = 0.05
 
@@ -49,6 +52,7 @@ class KafkaTransactions:
         self._topics = settings.topics
         self._config: dict[str, Any] | None = None
         self._producer: Producer | None = None
+        self._calls = ThreadPoolExecutor(1, thread_name_prefix="producer")  # so that a call can be given up
         self._begun_ms = 0
         self._times: tuple[int, int] | None = None
         self._meta_offsets: dict[int, int] = {}
@@ -98,7 +102,7 @@ class KafkaTransactions:
         producer = create(Producer, self._config, logger=LIBRDKAFKA_LOG)
         while True:
             try:
-                producer.init_transactions(CALL_S)
+                self._in_time(lambda: producer.init_transactions(CALL_S))
                 break
             except KafkaException as exception:
                 error = error_of(exception)
@@ -151,9 +155,18 @@ class KafkaTransactions:
 
     def _call(self, call: Callable[[], Any], otherwise: type[Exception] | None = None) -> None:
         try:
-            call()
+            self._in_time(call)
         except KafkaException as exception:
             raise _meaning(exception, otherwise) from exception
+
+    def _in_time(self, call: Callable[[], Any]) -> None:
+        """Raises Fenced when the call does not return: librdkafka (2.16.0 seen) at times never ends
+        `send_offsets_to_transaction` after connections were reset, whatever time-out it was given. The process must
+        end then: its poll thread goes on, so nobody else would ever get its partitions."""
+        try:
+            self._calls.submit(call).result(CALL_S + STUCK_S)
+        except TimeoutError as exception:
+            raise Fenced(f"a call of the producer with a time-out of {CALL_S:.0f} s did not return") from exception
 
     def _on_journal(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

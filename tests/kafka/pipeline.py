@@ -156,7 +156,9 @@ class Pipeline:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                logs = "\n".join(f"--- {w.instance}\n{w.log[-3000:]}" for w in self.workers)
+                logs = "\n".join(
+                    f"--- {w.instance}, exit code {w.process.poll()}\n{w.log[-3000:]}" for w in self.workers
+                )
                 raise AssertionError(f"not within {seconds:.0f} s\n{logs}")
             time.sleep(0.1)
 

@@ -131,7 +131,8 @@ class Proxy:
             asyncio.create_task(self._forward(from_broker, client, lambda frame: self._is_held_reply(link, frame))),
         )
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            with suppress(asyncio.CancelledError):  # the proxy stops; asyncio would print it
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
@@ -177,6 +178,8 @@ class Proxy:
 
     async def _reset(self) -> None:
         for link in self._links:
+            if link.client.is_closing():
+                continue
             link.client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
             link.client.transport.abort()
 

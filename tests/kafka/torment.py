@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.kit import end_offsets
-from tests.kafka.pipeline import Pipeline
+from tests.kafka.pipeline import Pipeline, Worker
 from tests.kafka.test_exactly_once import DAY, a_year_back, history
 
 DEFINITIONS = Path(__file__).parent / "torment.yaml"
@@ -18,10 +18,10 @@ SETTLE_SECONDS = 60.0
 Events = list[tuple[str, Any, int]]
 
 
-def torment(kafka: ApacheKafka, prefix: str, directory: Path, partitions: int = 2, **settings: Any) -> Pipeline:
+def torment(broker: ApacheKafka, prefix: str, directory: Path, partitions: int = 2, **settings: Any) -> Pipeline:
     """A pipeline on those definitions; use it as a context manager. Short patience, so that tests are quick."""
     settings = {"session_timeout": "3s", "transaction_timeout": "5s", **settings}
-    return Pipeline(kafka.bootstrap, prefix, directory, partitions, DEFINITIONS, settings)
+    return Pipeline(broker.bootstrap, prefix, directory, partitions, DEFINITIONS, settings)
 
 
 def events_of(seed: int, customers: int = 24, each: int = 12) -> Events:
@@ -43,6 +43,18 @@ def all_is_well(pipeline: Pipeline, seconds: float = SETTLE_SECONDS) -> None:
     pipeline.wait_for(lambda: len(pipeline.changes()) >= wanted, seconds)
     pipeline.check_exactly_once(now_ms)
     pipeline.wait_for(lambda: not open_transactions(pipeline), seconds)
+
+
+def all_is_well_under_supervision(pipeline: Pipeline, worker: Worker) -> None:
+    """The same, the worker being started again whenever it ended."""
+
+    def caught_up() -> bool:
+        nonlocal worker
+        worker = pipeline.supervise(worker)
+        return pipeline.caught_up()
+
+    pipeline.wait_for(caught_up, 2 * SETTLE_SECONDS)
+    all_is_well(pipeline)
 
 
 def open_transactions(pipeline: Pipeline) -> list[str]:
