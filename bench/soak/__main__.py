@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,6 +46,7 @@ class Run:
     faults: Counter[str] = field(default_factory=Counter)
     takeovers_s: list[float] = field(default_factory=list)
     outages_s: list[float] = field(default_factory=list)
+    stalls: list[str] = field(default_factory=list)
     exits: dict[str, int] = field(default_factory=dict)
     sent: Sent = field(default_factory=Sent)
     found: Found = field(default_factory=Found)
@@ -54,7 +55,7 @@ class Run:
 
     @property
     def passed(self) -> bool:
-        return self.failure is None and self.found.clean and self.verify == "clean"
+        return self.failure is None and not self.stalls and self.found.clean and self.verify == "clean"
 
 
 def main() -> None:
@@ -70,6 +71,7 @@ def main() -> None:
     try:
         with soak_field(directory, given.seed) as here:
             kept = here.kafka.directory
+            run.stalls = here.stalls
             _torment(here, run, given.rate)
             _prove(here, run, given.compare)
     except (SoakFailed, KafkaFailed, AssertionError, RuntimeError, TimeoutError) as error:
@@ -83,7 +85,7 @@ def main() -> None:
         if kept is not None:
             shutil.rmtree(kept, ignore_errors=True)
     if not run.passed:
-        print(f"FAILED: {run.failure or run.found.examples or run.verify}", file=sys.stderr)
+        print(f"FAILED: {run.failure or run.stalls or run.found.examples or run.verify}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -154,7 +156,7 @@ def figures(run: Run) -> str:
         f"lost {found.lost} and wrong {found.wrong} of {found.compared_changes} changes of "
         f"{found.compared_customers} customers; doubled {found.doubled} and out of order {found.out_of_order} of "
         f"{found.changes} changes; early {found.early} of {found.by_clock}; hung transactions "
-        f"{found.hung_transactions}; verify {run.verify.splitlines()[0]}; "
+        f"{found.hung_transactions}; stalls {len(run.stalls)}; verify {run.verify.splitlines()[0]}; "
         f"takeover p50 {quantile(run.takeovers_s, 0.5):.1f} s, p99 {quantile(run.takeovers_s, 0.99):.1f} s "
         f"of {len(run.takeovers_s)}; after an outage p50 {quantile(run.outages_s, 0.5):.1f} s, "
         f"p99 {quantile(run.outages_s, 0.99):.1f} s of {len(run.outages_s)}; exit codes {run.exits}"
@@ -168,7 +170,8 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def _report(run: Run) -> dict[str, Any]:
-    return {**asdict(run), "passed": run.passed}
+    # `asdict` makes nonsense of a Counter.
+    return {**asdict(replace(run, faults=Counter())), "faults": dict(run.faults), "passed": run.passed}
 
 
 def _write(facts: dict[str, Any], run: Run) -> Path:

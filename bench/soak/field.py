@@ -23,7 +23,9 @@ INSTANCES = ("a", "b", "c")
 SESSION_S = 4.0
 TRANSACTION_S = 6.0
 RECOVERY_S = 150.0
-"""A fault that is not over after it fails the run: the longest outage plus the broker's patience with transactions."""
+"""A fault that is not over after it is a stall, and the run has failed: this is the longest outage plus the patience of
+restores."""
+STALLS_BORNE = 3
 LOOK_S = 0.1
 PROPERTIES = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000", "log.cleaner.backoff.ms": "1000"}
 REFUSED = 5
@@ -44,6 +46,7 @@ class Field:
     dice: random.Random
     running: dict[str, Worker] = field(default_factory=dict)  # instance -> its newest process, wanted alive
     exits: Counter[str] = field(default_factory=Counter)
+    stalls: list[str] = field(default_factory=list)
     aside: set[str] = field(default_factory=set)  # instances that are left alone while a fault has them
 
     def __post_init__(self) -> None:
@@ -97,11 +100,20 @@ class Field:
             if committed and all(committed[partition] >= end for partition, end in ends.items()):
                 return time.monotonic() - started
             if time.monotonic() - started > seconds:
-                raise SoakFailed(f"not read within {seconds:.0f} s: {ends}, committed {committed}\n{self.logs()}")
+                stall = f"not read within {seconds:.0f} s: {ends}, committed {committed}\n{self.logs()}"
+                self.stalls.append(stall)
+                if len(self.stalls) > STALLS_BORNE:
+                    raise SoakFailed(stall)
+                for worker in self.running.values():  # so that the rest of the run still says something
+                    worker.kill()
+                started = time.monotonic()
             time.sleep(LOOK_S)
 
     def logs(self) -> str:
-        return "\n".join(f"--- {worker.instance}\n{worker.log[-3000:]}" for worker in self.running.values())
+        return "\n".join(
+            f"--- {worker.instance}, exit code {worker.process.poll()}\n{worker.log[-3000:]}"
+            for worker in self.running.values()
+        )
 
     def pause(self, seconds: float) -> None:
         """Let time pass, minding the workers."""
