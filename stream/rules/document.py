@@ -27,6 +27,7 @@ LOOKED_BACK = 200
 
 _TRAPS = frozenset({"yes", "no", "on", "off"})
 _BREAKS = re.compile(r"[ \t]*\n[ \t\n]*")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # by an escape; no such text can be written out, in a change or on a screen
 _NOT_BLANK = re.compile(r"[^ \t]")
 _NOT_TEXT_KEY = re.compile(r"[-+]?[0-9][0-9_.eE+-]*|true|false|null|~", re.IGNORECASE)
 _ESCAPES = {
@@ -230,6 +231,10 @@ class _Composer:
             hint = f'"{event.value}" in quotes if the text is meant'
             message = "YAML readers disagree on this word"
             self.problems.append(Problem(place, message, event.value, "true or false", hint))
+            return Broken(place)
+        if _SURROGATE.search(event.value):
+            hint = r"write the whole character, or its code as \U0001F600"
+            self.problems.append(Problem(place, "this text holds half a character", ascii(event.value[:40]), hint=hint))
             return Broken(place)
         end = event.end_mark.index if event.end_mark is not None else _start(event)
         return Scalar(self.source, event.value, _start(event), end, style, in_flow)

@@ -93,6 +93,23 @@ def test_a_hostile_file_is_answered_within_bounds(name: str) -> None:
     assert answer_within_bounds([("hostile.yaml", BOMBS[name]())])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'segments:\n  s: {when: "count(any where a == \\"\\ud800\\") > 0"}\n',
+        'segments:\n  s: {when: count(any) > 1, action: "\\udfff"}\n',
+        'events: {e: "\\ud800"}\n',
+        'cases:\n  - name: "\\ud83d\\ude00"\n    expect: [{at: 0d, facts: {}}]\n',
+        'facts: {"\\ud800": count(any)}\n',
+    ],
+)
+def test_half_a_character_is_refused_for_it_could_not_be_written_into_a_change(text: str) -> None:
+    found = answer_within_bounds([("hostile.yaml", HEAD + text)])
+
+    assert "half a character" in found
+    assert found.encode()  # and it can be told
+
+
 def test_many_files_are_answered_within_bounds() -> None:
     files = [(f"{number}.yaml", HEAD + "cases:\n" + "- x\n" * (MIB // 4 - 100)) for number in range(200)]
 
