@@ -121,12 +121,6 @@ class KafkaTransactions:
     def meta_offset(self, partition: int) -> int | None:
         return self._meta_offsets.get(partition)
 
-    def close(self) -> None:
-        """Let the producer go; a transaction still open is aborted by the broker or the next start."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.purge(blocking=False)
-
     def _open(self) -> Producer:
         assert self._producer is not None, "renew makes the first producer"
         return self._producer
