@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from stream.app.http import Check
+from stream.app.recent import Recent
 from stream.codec.instants import to_text_or_none
 from stream.engine.engine import Engine
 from stream.engine.task import PartitionTask
@@ -22,13 +23,29 @@ LOOP_LIMIT_S = 10.0
 COMMIT_LIMIT_S = 10.0
 """A transaction under way for longer waits for a broker that does not answer."""
 
+HELD_BACK_AFTER_S = 1.0
+"""A transaction that is open for less is an ordinary one of a producer upstream."""
+
 
 class EngineStatus:
-    """`stream.app.http.WorkerStatus` over an engine."""
+    """`stream.app.http.WorkerStatus` over an engine.
 
-    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+    `held_back_s` tells for how long an open transaction has held back a partition of the input, as far as known.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        registry: CollectorRegistry,
+        recent: Recent,
+        instance: str = "",
+        held_back_s: Callable[[int], float] = lambda _partition: 0.0,
+    ) -> None:
         self.registry = registry
         self._engine = engine
+        self._recent = recent
+        self._instance = instance
+        self._held_back_s = held_back_s
         self._ticked_s: float | None = None  # monotonic; None: the loop is not watched yet
 
     async def watch_loop(self, lagged: Callable[[float], None]) -> None:
@@ -55,11 +72,15 @@ class EngineStatus:
 
     def status(self) -> dict[str, Any]:
         engine, program = self._engine, self._engine.program
+        failing = [check.name for check in self.ready_checks() if not check.ok]
         return {
             "version": build_versions()["version"],
+            "instance": self._instance,
             "definitions": {"name": program.name, "version": program.version, "hash": program.hash},
-            "ready": all(check.ok for check in self.ready_checks()),
+            "ready": not failing,
+            "failing": failing,
             "clock_blocked": engine.blocked_reason,
+            "last_error": self._recent.error(None),
             "partitions": [self._partition(number, task) for number, task in sorted(engine.tasks.items())],
         }
 
@@ -84,19 +105,29 @@ class EngineStatus:
 
     def _partition(self, number: int, task: PartitionTask | None) -> dict[str, Any]:
         if task is None:
-            return {"partition": number, "state": "restoring", "blocked": "restoring"}
+            return {
+                "partition": number,
+                "state": "restoring",
+                "blocked": "restoring",
+                "restore": self._recent.restore(number),
+                "last_error": self._recent.error(number),
+            }
         return {
             "partition": number,
             "state": "live",
             "position": task.partition.next_offset,
             "committed": task.meta.next_offset,
-            "lag": task.lag,
+            "high_watermark": task.end,
+            "lag": None if task.end is None else max(0, task.end - task.partition.next_offset),
             "clock": to_text_or_none(task.partition.clock_ms),
             "blocked": self._blocked(task),
             "next_wake": to_text_or_none(task.next_wake_ms),
+            "wakes": self._recent.wakes(number),
+            "definitions": task.meta.program["hash"],
             "commit_number": task.meta.commit_number,
             "last_commit": to_text_or_none(task.committed_at_ms),
             "customers": task.meta.keys,
+            "last_error": self._recent.error(number),
         }
 
     def _blocked(self, task: PartitionTask) -> str | None:
@@ -104,5 +135,5 @@ class EngineStatus:
         if self._engine.blocked_reason is not None:
             return self._engine.blocked_reason
         if task.lag:
-            return "unread-records"
+            return "open-transaction" if self._held_back_s(task.number) > HELD_BACK_AFTER_S else "unread-records"
         return "wakes-waiting" if task.backlog else None

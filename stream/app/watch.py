@@ -164,6 +164,10 @@ class Watch:
                 self._held[topic, number] = (seen.stable, now_s)
             self._metrics.open_transaction(topic, number, now_s - since_s)
 
+    def held_back_s(self, partition: int) -> float:
+        """How long an open transaction has held back this partition of the input; 0: none does."""
+        return self._held_s(self._input, partition)
+
     def _held_s(self, topic: str, number: int) -> float:
         """How long the stable end has stood before the end."""
         held = self._held.get((topic, number))

@@ -29,6 +29,7 @@ from stream.app.http import add_routes, check_is_free
 from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
 from stream.app.progress import RestoreProgress
+from stream.app.recent import Recent
 from stream.app.status import EngineStatus
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
@@ -77,6 +78,7 @@ class Built:
     app: SegmenterApp
     engine: Engine
     metrics: Metrics
+    recent: Recent
 
 
 def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_ms) -> NoReturn:
@@ -89,7 +91,7 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     if problems:
         raise StartRefused("\n".join([*problems, "`segmenter topics create` makes what is missing"]))
     built = build(settings, program, partitions, data_dir, clock)
-    logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log)
+    logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
         definitions=program.hash, partitions=partitions, listen=str(settings.listen),
@@ -132,7 +134,8 @@ def build(
         grace_ms=settings.grace_ms,
         loaded_ms=clock(),
     )
-    observer = Observers(metrics, LogObserver(), RestoreProgress())
+    recent = Recent(clock)
+    observer = Observers(metrics, LogObserver(), RestoreProgress(), recent)
     offsets = KafkaOffsets(settings)
     batches: asyncio.Queue[Batch] = asyncio.Queue()
     transactions = KafkaTransactions(settings, now_ms)  # the broker's clock is compared with the machine's
@@ -158,9 +161,9 @@ def build(
         async for batch in batches:
             await engine.handle(batch)
 
-    status = EngineStatus(engine, metrics.registry)
     seen = (topics.input, topics.changes, topics.state)
     watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, data_dir.path, clock)
+    status = EngineStatus(engine, metrics.registry, recent, settings.instance, watch.held_back_s)
 
     async def look_on() -> None:
         await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run())
@@ -176,7 +179,7 @@ def build(
     )
     app.service(cast(Any, feed))  # typed for classes, takes instances too
     add_routes(cast(Any, app.web).web_app, status, settings.api_token)
-    return Built(app, engine, metrics)
+    return Built(app, engine, metrics, recent)
 
 
 def die(error: BaseException) -> NoReturn:
@@ -228,6 +231,8 @@ def _engine_settings(settings: Settings) -> EngineSettings:
                 "code": __version__,
                 "codec": str(SNAPSHOT_VERSION),
                 "tzdata": importlib.metadata.version("tzdata"),
+                "grace_ms": str(settings.grace_ms),
+                "max_event_bytes": str(settings.max_event_bytes),
             },
         ),
     )

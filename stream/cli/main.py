@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stream.cli import check, config, demo, explain, new, replay, test, topics, verify, worker
+from stream.cli import check, config, demo, explain, new, replay, status, test, topics, verify, worker
 from stream.errors import SegmenterError
 
 _OUTPUT_FAILED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
@@ -64,6 +64,7 @@ app.command(short_help="Write a definitions file to start from.")(new.new)
 app.command(short_help="Why a customer is where they are.")(explain.explain)
 app.command(short_help="A history of events in, changes out, without Kafka.")(replay.replay)
 app.command(short_help="Proof from the topics: nothing lost, doubled or reordered.")(verify.verify)
+app.command(short_help="What a running worker does.")(status.status)
 app.add_typer(topics.app, name="topics")
 app.add_typer(config.app, name="config")
 

@@ -382,6 +382,7 @@ class Engine:
                 if end is None:
                     continue
                 task.ask(asked_ms, end)
+                task.end = end
                 task.lag = max(0, end - task.partition.next_offset)
                 self.observer.lag(task.number, task.lag)
                 task.next_wake_ms = task.partition.wakes.peek()

@@ -100,7 +100,8 @@ class PartitionTask:
         self.aborts_here = 0  # in a row without a commit
         self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
         self.backlog = False  # the clock has passed wakes that have not fired yet
-        self.lag: int | None = None  # records unread when the end was last asked for
+        self.end: int | None = None  # of the input, when it was last asked for
+        self.lag: int | None = None  # records unread then
         self.next_wake_ms: int | None = None  # first entry of the wake index then
         self.last_event_ms: int | None = None  # event time of the newest batch's last event
         self.committed_at_ms = NEVER_MS

@@ -15,9 +15,11 @@ from pydantic import SecretStr
 
 from stream.app import status
 from stream.app.http import add_routes
+from stream.app.recent import Recent
 from stream.app.status import EngineStatus
 from stream.codec.instants import to_text
 from stream.engine.interfaces import OutcomeUnknown
+from stream.engine.observer import Observers
 from stream.metrics import Metrics
 from stream.rules.compile import compile_program
 from stream.rules.load import parse_definitions
@@ -44,8 +46,12 @@ class Served:
     def __init__(self, world: World) -> None:
         self.world = world
         self.metrics = Metrics(PROGRAM, input_topic="events", partition_count=1, loaded_ms=START)
-        self.worker = Worker(world, PROGRAM, self.metrics)
-        self.status = EngineStatus(self.worker.engine, self.metrics.registry)
+        self.recent = Recent(lambda: world.now_ms)
+        self.held_back_s = 0.0
+        self.worker = Worker(world, PROGRAM, Observers(self.metrics, self.recent))
+        self.status = EngineStatus(
+            self.worker.engine, self.metrics.registry, self.recent, "worker-1", lambda _partition: self.held_back_s
+        )
         self.client: TestClient[Any, Any]
 
     def order(self, customer: str) -> None:
@@ -220,12 +226,14 @@ async def test_status_tells_what_each_partition_does_and_nothing_of_a_customer()
         code, body = await it.get("/status")
         assert code == 200
         assert body["definitions"] == {"name": "shop", "version": PROGRAM.version, "hash": PROGRAM.hash}
-        assert body["ready"] is True and body["clock_blocked"] is None
+        assert body["ready"] is True and body["clock_blocked"] is None and body["failing"] == []
+        assert body["instance"] == "worker-1" and body["last_error"] is None
         now, due = to_text(it.world.now_ms), to_text(it.world.now_ms + 30 * DAY)
         assert body["partitions"] == [
             {
-                "partition": 0, "state": "live", "position": 1, "committed": 1, "lag": 0, "clock": now, "blocked": None,
-                "next_wake": due, "commit_number": 1, "last_commit": now, "customers": 1,
+                "partition": 0, "state": "live", "position": 1, "committed": 1, "high_watermark": 1, "lag": 0,
+                "clock": now, "blocked": None, "next_wake": due, "wakes": None, "definitions": PROGRAM.hash,
+                "commit_number": 1, "last_commit": now, "customers": 1, "last_error": None,
             }
         ]  # fmt: skip
         assert "secret" not in json.dumps(body)
@@ -236,13 +244,49 @@ async def test_status_tells_why_a_partitions_clock_stands_still():
         async with it.worker.engine._lock:  # a restore ends under it
             it.worker.engine.assigned([0])
             _, body = await it.get("/status")
-        assert body["partitions"] == [{"partition": 0, "state": "restoring", "blocked": "restoring"}]
+        assert body["partitions"] == [
+            {
+                "partition": 0, "state": "restoring", "blocked": "restoring", "last_error": None,
+                "restore": {"records_done": 0, "records_remaining": 0, "seconds_left": None},
+            }
+        ]  # fmt: skip
         await asyncio.gather(*it.worker.engine._jobs)
         assert (await it.get("/status"))[1]["partitions"][0]["blocked"] == "starting"
         it.order("ada")
         await it.worker.engine.tick()
         partition = (await it.get("/status"))[1]["partitions"][0]
         assert (partition["blocked"], partition["lag"], partition["clock"]) == ("unread-records", 1, None)
+        assert partition["high_watermark"] == 1
+        it.held_back_s = 7.0
+        assert (await it.get("/status"))[1]["partitions"][0]["blocked"] == "open-transaction"
+
+
+async def test_status_tells_how_far_a_restore_is():
+    async with served() as it:
+        it.worker.engine.tasks[0] = None
+        it.recent.restoring(0, 300, 100)
+        it.recent.restoring(0, 400, 0)
+        told = (await it.get("/status"))[1]["partitions"][0]["restore"]
+        assert told == {"records_done": 400, "records_remaining": 0, "seconds_left": 0.0}
+        await it.worker.assign(0)
+        assert "restore" not in (await it.get("/status"))[1]["partitions"][0]
+
+
+async def test_status_tells_the_newest_trouble_of_a_partition_until_the_partition_goes():
+    async with served() as it:
+        await it.worker.assign(0)
+        line = {"event": "commit_aborted", "level": "warning", "reason": "fenced", "_record": object()}
+        assert it.recent.line(None, "warning", line) == line
+        it.recent.line(None, "info", {"event": "restored", "level": "info", "partition": 0})
+        it.recent.line(None, "error", {"event": "core_failed", "level": "error", "partition": 0, "offset": 7})
+        foreign = {"event": "of a library", "level": "error", "_from_structlog": False}
+        it.recent.line(None, "error", foreign)
+        _, body = await it.get("/status")
+        now = to_text(it.world.now_ms)
+        assert body["last_error"] == {"at": now, "event": "commit_aborted", "reason": "fenced"}
+        assert body["partitions"][0]["last_error"] == {"at": now, "event": "core_failed", "offset": 7}
+        await it.worker.engine.lost([0])
+        assert it.recent.error(0) is None
 
 
 async def test_version_tells_what_runs():

@@ -1,0 +1,155 @@
+"""`segmenter status`: what a running worker says of itself."""
+
+from __future__ import annotations
+
+import http.client
+import json as json_text
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stream.cli.settings import ConfigFile
+from stream.config import ENVIRONMENT_PREFIX, Address, load_settings
+from stream.errors import ConfigError, SegmenterError
+
+CALL_S = 5.0
+ASK_EVERY_S = 0.25
+DEFAULT_URL = "http://127.0.0.1:9464"
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""A worker that listens everywhere is asked here."""
+
+MOST_BYTES = 8 << 20
+"""An answer about 1,000 partitions is half a megabyte: what is larger is no worker's."""
+
+
+class WorkerSilent(SegmenterError):
+    """The worker does not answer, or what answers is no worker."""
+
+
+def status(
+    config: ConfigFile = None,
+    url: Annotated[str | None, typer.Option(help=f"The worker's address; {DEFAULT_URL}.", show_default=False)] = None,
+    wait: Annotated[
+        Literal["ready"] | None, typer.Option(help="Come back when the worker is ready.", show_default=False)
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.0, max=86_400.0, help="Seconds that --wait waits at most.")] = 120.0,
+    json: Annotated[bool, typer.Option("--json", help="The worker's answer as it came.")] = False,
+) -> None:
+    """What each partition of a worker does, and what is wrong. The address and the API token come from the settings.
+
+    Exit codes: 0 ready; 1 not ready, or no answer; 4 settings.
+    """
+    at, token = _where(config, url)
+    told = _wait_ready(at, token, timeout) if wait else _ask(at, token)
+    if json:
+        typer.echo(json_text.dumps(told, indent=2))
+    else:
+        _print(told)
+    if not told["ready"]:
+        raise typer.Exit(1)
+
+
+def _where(config: Path | None, url: str | None) -> tuple[str, str]:
+    """The worker's address and the API token ("" for none)."""
+    token = os.environ.get(f"{ENVIRONMENT_PREFIX}API_TOKEN", "")
+    if config is None and not os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG_FILE"):
+        return url or DEFAULT_URL, token
+    settings = load_settings(config, {})
+    if settings.api_token is not None:
+        token = settings.api_token.get_secret_value()
+    listen = settings.listen
+    return url or f"http://{Address(ANYWHERE.get(listen.host, listen.host), listen.port)}", token
+
+
+def _wait_ready(at: str, token: str, timeout_s: float) -> dict[str, Any]:
+    """The first answer of a ready worker, or the last one within the time."""
+    end_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            told = _ask(at, token)
+            if told["ready"] or time.monotonic() >= end_s:
+                return told
+        except WorkerSilent:
+            if time.monotonic() >= end_s:
+                raise
+        time.sleep(ASK_EVERY_S)
+
+
+def _ask(at: str, token: str) -> dict[str, Any]:
+    """`/status` of the worker. Without proxies and redirects: the token goes to the address given and nowhere else."""
+    parts = urlsplit(at if "://" in at else f"http://{at}")
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    try:
+        if parts.scheme not in kinds or not parts.hostname:
+            raise ValueError
+        connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=CALL_S)
+    except ValueError:
+        raise ConfigError(f"--url: found {at}, expected one like {DEFAULT_URL}") from None
+    try:
+        connection.request("GET", "/status", headers={"Authorization": f"Bearer {token}"} if token else {})
+        answer = connection.getresponse()
+        code, body = answer.status, answer.read(MOST_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        text = f"{at}: no answer ({_why(error)}); does a worker run there? its setting `listen` says where"
+        raise WorkerSilent(text) from None
+    finally:
+        connection.close()
+    if code == http.HTTPStatus.UNAUTHORIZED:
+        raise ConfigError(
+            f"{at}: found that it wants its API token, expected the worker's `api_token` in the settings file "
+            f"(--config) or {ENVIRONMENT_PREFIX}API_TOKEN"
+        )
+    try:
+        told: Any = json_text.loads(body)
+    except ValueError:
+        told = None
+    if code != http.HTTPStatus.OK or not isinstance(told, dict) or not {"ready", "partitions"} <= told.keys():
+        raise WorkerSilent(f"{at}: found an answer ({code}) that is not a worker's status; is the address right?")
+    return told
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _print(told: dict[str, Any]) -> None:
+    definitions = told["definitions"]
+    ready = "ready" if told["ready"] else "not ready: " + ", ".join(told["failing"])
+    typer.echo(f"{told['instance']}  {ready}  definitions {definitions['name']} {definitions['hash']}")
+    if told["last_error"] is not None:
+        typer.echo(f"last error: {_error(told['last_error'])}")
+    columns = (
+        "partition", "state", "position", "end", "lag", "clock", "stands for", "wakes", "next wake", "last commit",
+        "customers",
+    )  # fmt: skip
+    table = Table(*columns, box=None, pad_edge=False)
+    for partition in told["partitions"]:
+        table.add_row(*(_cell(each) for each in _row(partition)))
+    Console(soft_wrap=True, width=200).print(table)
+    for partition in told["partitions"]:
+        if partition["last_error"] is not None:
+            typer.echo(f"partition {partition['partition']}, last error: {_error(partition['last_error'])}")
+
+
+def _row(partition: dict[str, Any]) -> list[Any]:
+    if partition["state"] == "live":
+        keys = ("state", "position", "high_watermark", "lag", "clock", "blocked", "wakes", "next_wake", "last_commit")
+        return [partition["partition"], *(partition[key] for key in keys), partition["customers"]]
+    restore = partition["restore"]
+    left = "" if restore["seconds_left"] is None else f", about {restore['seconds_left']:.0f} s"
+    return [partition["partition"], f"restoring: {restore['records_remaining']} records left{left}", *[None] * 9]
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _error(error: dict[str, Any]) -> str:
+    details = " ".join(f"{key}={value}" for key, value in error.items() if key not in {"at", "event"})
+    return f"{error['at']} {error['event']} {details}".rstrip()

@@ -1,0 +1,130 @@
+"""`segmenter status` against the worker's own routes, over the real engine on a log in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from aiohttp import web
+from pydantic import SecretStr
+
+from stream.app.embedded_broker import free_port
+from stream.app.http import add_routes
+from tests.app.test_http import TOKEN, Served
+from tests.cli.commands import run
+from tests.engine.world import World
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SEGMENTER_CONFIG_FILE", "SEGMENTER_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@contextmanager
+def listening(*partitions: int, token: str | None = None) -> Iterator[tuple[str, Served]]:
+    """A worker of these partitions that answers in a thread of its own; its address."""
+    began, done = threading.Event(), threading.Event()
+    port = free_port()
+    kept: list[Served] = []
+
+    async def serve() -> None:
+        it = Served(World(partitions=len(partitions) or 1))
+        kept.append(it)
+        for partition in partitions:
+            await it.worker.assign(partition)
+        if partitions:
+            await it.worker.settle()
+            await it.worker.engine.tick()
+        web_app = web.Application()
+        add_routes(web_app, it.status, None if token is None else SecretStr(token))
+        runner = web.AppRunner(web_app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        began.set()
+        await asyncio.get_running_loop().run_in_executor(None, done.wait)
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert began.wait(20)
+        yield f"http://127.0.0.1:{port}", kept[0]
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_ready_worker_gives_exit_code_0_and_a_row_per_partition() -> None:
+    with listening(0) as (url, _):
+        result = run("status", "--url", url)
+
+    assert result.exit_code == 0, result.output
+    first, head, row = result.stdout.splitlines()
+    assert first.startswith("worker-1  ready  definitions shop ")
+    assert head.split()[:4] == ["partition", "state", "position", "end"]
+    assert row.split()[:5] == ["0", "live", "0", "0", "0"]
+
+
+def test_json_is_the_answer_of_the_worker() -> None:
+    with listening(0) as (url, _):
+        told = json.loads(run("status", "--url", url, "--json").stdout)
+
+    assert told["ready"] is True
+    assert told["partitions"][0]["high_watermark"] == 0
+
+
+def test_a_worker_that_is_not_ready_gives_exit_code_1_and_names_what_fails() -> None:
+    with listening() as (url, _):
+        result = run("status", "--url", url)
+        waited = run("status", "--url", url, "--wait", "ready", "--timeout", 0.3)
+
+    assert (result.exit_code, waited.exit_code) == (1, 1)
+    assert "not ready: group" in result.stdout
+    assert "not ready: group" in waited.stdout
+
+
+def test_wait_comes_back_as_soon_as_the_worker_is_ready() -> None:
+    with listening() as (url, it):
+        threading.Timer(0.4, it.worker.engine.assigned, [[]]).start()
+        result = run("status", "--url", url, "--wait", "ready", "--timeout", 20)
+
+    assert result.exit_code == 0
+    assert "ready" in result.stdout
+
+
+def test_an_address_nobody_listens_on_is_told_in_one_line() -> None:
+    result = run("status", "--url", f"http://127.0.0.1:{free_port()}")
+
+    assert result.exit_code == 1
+    assert "no answer" in result.stderr and "listen" in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1:1", "http://", "http://127.0.0.1:port"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    result = run("status", "--url", url)
+
+    assert result.exit_code == 4
+    assert "--url: found" in result.stderr
+
+
+def test_the_address_and_the_token_come_from_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    path = tmp_path / "settings.yaml"
+    with listening(0, token=TOKEN) as (url, _):
+        settings = {
+            "name": "shop", "definitions": "x", "listen": url.removeprefix("http://").replace("127.0.0.1", "0.0.0.0"),
+            "api_token": {"file": str(tmp_path / "token")}, "kafka": {"bootstrap.servers": "localhost:1"},
+        }  # fmt: skip
+        path.write_text(yaml.safe_dump(settings))
+        with_it, without = run("status", "--config", path), run("status", "--url", url)
+
+    assert with_it.exit_code == 0, with_it.output
+    assert without.exit_code == 4 and "api_token" in without.stderr
+    assert TOKEN not in with_it.output + without.output
