@@ -105,7 +105,8 @@ class Restorer:
         try:
             data = store.meta()
             if data is None:
-                reason = "" if committed.offset is None and next(iter(store.scan()), None) is None else "it is empty"
+                # A folder that was just made is no copy; one with customers and without meta is half of one.
+                reason = "" if next(iter(store.scan()), None) is None else "it was not finished"
             else:
                 position, meta = decode_local(data)
                 if position > end:

@@ -179,6 +179,19 @@ async def test_a_lost_store_is_rebuilt_to_the_same_digest_and_the_same_wakes():
     assert told(world) == await undisturbed(world)
 
 
+async def test_a_new_data_directory_is_filled_and_half_a_copy_set_aside():
+    world = shop()
+    first = Worker(world, PROGRAM, nonce="first")
+    await first.assign(0)
+    await first.settle()
+    whole = world.stores.pop(0)
+    await Worker(world, PROGRAM, nonce="second").assign(0)
+    assert world.set_aside == [] and world.stores[0].customers == whole.customers
+    world.stores[0].meta_bytes = None
+    await Worker(world, PROGRAM, nonce="third").assign(0)
+    assert world.set_aside == ["it was not finished"] and world.stores[0].customers == whole.customers
+
+
 async def test_a_damaged_store_is_set_aside_and_rebuilt():
     world = shop()
     first = Worker(world, PROGRAM, nonce="first")
