@@ -102,7 +102,8 @@ class JournalRecord:
     rejected                 [offset, reason]
     counts                   received accepted duplicate ignored rejected erased changes wakes, and what the core counts
     definitions              name, version, hash
-    versions                 code, codec, tzdata
+    versions                 code, codec, tzdata; and the settings that decide what a commit writes, which may change
+                             from one start to the next: grace_ms, max_event_bytes
     keys, digest             of the state after the commit
     previous                 digest of the record before (`journal_digest`)
     """

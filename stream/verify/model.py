@@ -80,6 +80,7 @@ class Model:
         self.members: dict[str, int] = {}
         self.stepped_ms: int | None = None  # the latest step of the clock
         self._marks: dict[str, int] = {}  # digests of the stored states of customers that this commit touched
+        self._places = {definition.name: place for place, definition in enumerate(program.definitions)}
         self._encoder = Encoder(Origin(names.name, first.run_id, names.input, partition), program)
         start = Position(
             first.from_offset,
@@ -187,7 +188,7 @@ class Model:
         topic = change.definition.topic
         if not topic:
             return []
-        self.disk.tell(customer_id, definitions.index(change.definition))
+        self.disk.tell(customer_id, self._places[change.definition.name])
         return [] if change.control else [prefix + topic]
 
     def _count_members(self) -> None:

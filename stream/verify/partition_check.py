@@ -39,10 +39,10 @@ REREADS = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The worker's settings that decide what it writes.
+    """What a journal record may not tell.
 
-    grace_ms         how long clock-fired wakes wait
-    max_event_bytes  larger events are rejected
+    grace_ms         how long clock-fired wakes wait, where the record does not say
+    max_event_bytes  larger events are rejected, where the record does not say
     skew_ms          how far the worker's and the broker's clocks may differ
     """
 
@@ -71,13 +71,14 @@ class PartitionCheck:
         self.tail: dict[int, Commit] = {}  # by number: the last commit that is settled, and those at the cut's edge
         self.moving: set[bytes] = set()  # customers of commits at the cut's edge
         self.digest_told = False
+        self.undated = False  # some of the input has its producers' timestamps
         self._open()
 
     def _open(self) -> None:
         names, log, partition = self.names, self.log, self.partition
         self.changes_trimmed = log.first(names.changes, partition) > 0
         self.change_laws = ChangeLaws(partition, self.disk, self._tell, self.report, self.changes_trimmed)
-        self.wake_laws = WakeLaws(self.options.grace_ms, self._tell, self.report)
+        self.wake_laws = WakeLaws(self._tell, self.report)
         self.membership_laws = MembershipLaws(names.memberships, partition, self.disk, self._tell, self.report)
         self.input = Tape(log.records(names.input, partition), lambda record: b"")
         self.input_end = log.end(names.input, partition)
@@ -206,10 +207,12 @@ class PartitionCheck:
     # -- one commit
 
     def _replay(self, model: Model, commit: Commit, settled: bool) -> None:
-        journal, options = commit.journal, self.options
+        journal = commit.journal
+        grace_ms = _setting(journal, "grace_ms", self.options.grace_ms)
+        max_bytes = _setting(journal, "max_event_bytes", self.options.max_event_bytes)
         inputs = _Inputs(self, model, journal)
         try:
-            replayed = model.replay(commit, inputs.read(), options.grace_ms, options.max_event_bytes)
+            replayed = model.replay(commit, inputs.read(), grace_ms, max_bytes)
         except ModelFailed as failure:
             place = "firing wakes" if failure.offset is None else f"the input record at offset {failure.offset}"
             cause = type(failure.__cause__).__name__
@@ -224,7 +227,7 @@ class PartitionCheck:
         if not settled:
             for topic in (self.names.changes, self.names.memberships):
                 self.moving.update(expected.key or b"" for expected in replayed.outputs.get(topic, ()))
-        self.wake_laws.take(journal, self.change_laws.fresh, replayed.times)
+        self.wake_laws.take(journal, self.change_laws.fresh, replayed.times, grace_ms)
         self.change_laws.fresh.clear()
 
     def _outputs(self, replayed: Replayed, settled: bool) -> None:
@@ -299,6 +302,11 @@ class PartitionCheck:
             for tape in self._tapes():
                 deque(tape.rest(), maxlen=0)
         self._count_matches()
+        if self.undated:
+            self.report.not_checked(
+                f"{names.input}: that nothing was unread when the clock stepped: the input's timestamps are its "
+                "producers' (message.timestamp.type is not LogAppendTime)"
+            )
         self.change_laws.ended()
         if self.partial is not None and self.partial.changes_at_the_edge:
             self.moving.update(list(self.change_laws.latest)[-self.partial.changes_at_the_edge :])
@@ -349,10 +357,7 @@ class _Inputs:
         and every step before it."""
         check, stepped_ms = self._check, self._model.stepped_ms
         if not record.appended:
-            check.report.not_checked(
-                f"{check.names.input}: that nothing was unread when the clock stepped: the input's timestamps are its "
-                "producers' (message.timestamp.type is not LogAppendTime)"
-            )
+            check.undated = True
             return
         check.report.checked["input records against the clock"] += 1
         if stepped_ms is not None and record.timestamp_ms + check.options.skew_ms < stepped_ms:
@@ -362,3 +367,9 @@ class _Inputs:
 
 def _continues(last: JournalRecord, journal: JournalRecord) -> bool:
     return journal.commit_number == last.commit_number + 1 and journal.from_offset == last.to_offset
+
+
+def _setting(journal: JournalRecord, name: str, default: int) -> int:
+    """A worker's setting as it was when the commit was made."""
+    told = journal.versions.get(name)
+    return int(told) if isinstance(told, str) and told.isdecimal() else default

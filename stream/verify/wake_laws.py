@@ -25,13 +25,14 @@ Times = Mapping[bytes, list[tuple[int, int]]]
 class WakeLaws:
     """Takes one partition's commits in order, each with the changes read for it."""
 
-    def __init__(self, grace_ms: int, tell: Tell, report: Report) -> None:
-        self._grace_ms = grace_ms
+    def __init__(self, tell: Tell, report: Report) -> None:
         self._tell = tell
         self._report = report
         self._stepped: deque[int] = deque(maxlen=RECENT_STEPS)
 
-    def take(self, journal: JournalRecord, changes: Iterable[tuple[Record, dict[str, Any]]], times: Times) -> None:
+    def take(
+        self, journal: JournalRecord, changes: Iterable[tuple[Record, dict[str, Any]]], times: Times, grace_ms: int
+    ) -> None:
         """The clock's changes of one commit. Each was decided by a step that had passed its due instant by the grace,
         or when a record of the same customer was read whose event time is later than the due instant."""
         steps = {clock_ms for _, clock_ms, _ in journal.steps}
@@ -46,14 +47,14 @@ class WakeLaws:
                 self._tell(Kind.CHANGE_UNREADABLE, "due_at or decided_at is no instant", (record,), None)
                 continue
             own = times.get(record.key or b"", ())
-            by_step = decided_ms in steps and due_ms + self._grace_ms <= decided_ms
+            by_step = decided_ms in steps and due_ms + grace_ms <= decided_ms
             by_record = any(read_ms == decided_ms and due_ms < time_ms for read_ms, time_ms in own)
             if not by_step and not by_record:
-                self._breach(record, due_ms, decided_ms)
+                self._breach(record, due_ms, decided_ms, grace_ms)
 
-    def _breach(self, record: Record, due_ms: int, decided_ms: int) -> None:
-        if decided_ms in self._stepped and due_ms + self._grace_ms > decided_ms:
-            text = f"decided {decided_ms - due_ms} ms after the due instant, the grace is {self._grace_ms} ms"
+    def _breach(self, record: Record, due_ms: int, decided_ms: int, grace_ms: int) -> None:
+        if decided_ms in self._stepped and due_ms + grace_ms > decided_ms:
+            text = f"decided {decided_ms - due_ms} ms after the due instant, the grace is {grace_ms} ms"
             self._tell(Kind.WAKE_EARLY, text, (record,), None)
         else:
             text = "its commit has no clock step at the instant it was decided, nor a later record of the customer"

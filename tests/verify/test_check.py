@@ -84,6 +84,17 @@ async def test_headers_that_the_client_cannot_read_make_the_record_rejected_in_t
     assert ("segmenter_reason", Reason.INVALID_UTF8.value.encode()) in (differs.expected.headers or [])
 
 
+async def test_a_grace_that_was_changed_between_two_starts_is_taken_from_the_journal():
+    world = await lived()
+    worker = Worker(world, PROGRAM, nonce="second")
+    settings = worker.engine.settings
+    hours = dataclasses.replace(settings.task, grace_ms=7_200_000, versions={"code": "test", "grace_ms": "7200000"})
+    worker.engine.settings = dataclasses.replace(settings, task=hours)
+    await worker.assign(0)
+    await go_on(world, worker, days=30)
+    assert verified(world, PROGRAM).violations == []
+
+
 # -- a pipeline that goes on while it is read
 
 
