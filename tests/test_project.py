@@ -16,7 +16,7 @@ import yaml
 from stream.config import load_settings
 
 ROOT = Path(__file__).parents[1]
-LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+LOCKS = sorted([*(ROOT / "requirements").glob("*.txt"), *(ROOT / "bench/rivals").glob("requirements-*.txt")])
 ONE_SHOT = "service_completed_successfully"
 
 # Written in pieces, so that this file passes its own test.

@@ -20,6 +20,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+
 from bench.report import BUSY_LOAD, machine_facts
 from bench.rig import BROKER_MEMORY, LOG_TAIL, PARTITIONS, BenchFailed
 from bench.rivals import builds
@@ -113,7 +115,11 @@ def _run(engine: Engine, number: int, given: Given) -> Outcome:
             held.release()
             events = watch(process, kafka.pid, committed, given.count, limit_s)
             tally = _tally(kafka.bootstrap, given.right) if engine.checked else None
-        except (Stalled, TimeoutError) as error:
+        except (
+            Stalled,
+            TimeoutError,
+            KafkaException,
+        ) as error:  # the last also when the births outlast the transaction
             said = log.read_text("utf-8", "replace")[-LOG_TAIL:]
             print(f"{engine.title}: {error}\n{said}", file=sys.stderr)
             return Outcome(engine.name, engine.title, number, events=given.count - given.births, error=str(error))
