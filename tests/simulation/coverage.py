@@ -20,10 +20,11 @@ MUST_HAPPEN = (
     "assigned", "revoked", "thrown out of the group", "kill", "stop", "freeze", "exit: Fenced", "exit: OutcomeUnknown",
     "data directory lost", "old data directory put back", "data directory damaged", "changelog compacted",
     "restored from disk", "restored from the changelog", "set aside: count or digest differ",
+    "set aside: it was not finished",
     "wall clock steps ahead", "wall clock steps back", "clock blocked: clock-skew", "clock blocked: broker-unreachable",
     "time jumps", "event", "late event", "producer's clock ahead", "event at a window's edge", "record repeated",
     "poison record", "erasure", "core failed", "upstream transaction committed", "upstream transaction aborted",
-    "commit", "changes", "changes by silence", "corrections", "duplicates passed over",
+    "commit", "changes", "changes by silence", "corrections", "duplicates passed over", "world of storms",
 )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ import structlog
 from stream.engine import engine as engine_module
 from stream.engine import phases as phases_module
 from stream.engine import restore as restore_module
+from stream.engine import task as task_module
+from stream.engine.task import WAKES_PER_COMMIT
 from tests.simulation.check import problems
 from tests.simulation.definitions import DAY_MS
 from tests.simulation.items import Item, program
@@ -55,7 +57,7 @@ def run_items(seed: int, items: list[Item]) -> Result:
 def settled(seed: int, items: list[Item] | None = None) -> Iterator[World]:
     """The world of a seed at rest: its items have happened, everything healed, settled, grew old and settled again."""
     world = World(seed)
-    with _quiet(), _virtual_time(world):
+    with _quiet(), _laws_of(world):
         world.play(program(seed) if items is None else items)
         world.heal()
         world.settle()
@@ -84,17 +86,20 @@ def shrink(seed: int, items: list[Item], fails: Callable[[list[Item]], bool]) ->
 
 
 @contextmanager
-def _virtual_time(world: World) -> Iterator[None]:
-    """The engine measures how long the broker takes, and waits accordingly: by the world's time, not the machine's."""
+def _laws_of(world: World) -> Iterator[None]:
+    """The engine measures how long the broker takes, and waits accordingly: by the world's time, not the machine's. And
+    a commit takes so many wakes as the world says."""
     clock = SimpleNamespace(perf_counter=lambda: world.now_ms / 1000, monotonic=lambda: world.now_ms / 1000)
     modules = (engine_module, phases_module, restore_module)
     for module in modules:
         module.time = clock
+    task_module.WAKES_PER_COMMIT = world.wakes_per_commit
     try:
         yield
     finally:
         for module in modules:
             module.time = time
+        task_module.WAKES_PER_COMMIT = WAKES_PER_COMMIT
 
 
 def _drop(*_: object) -> dict[str, object]:

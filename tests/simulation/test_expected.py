@@ -20,6 +20,7 @@ from tests.simulation.world import World
 @pytest.mark.parametrize("seed", range(8))
 def test_the_expectation_is_what_the_oracle_tells(seed: int) -> None:
     with settled(seed) as world:
+        assert not world.stormy, "take another seed: how far a step came in a storm only a replay can tell"
         for partition in (0, 1):
             journal = [decode_journal(record.value or b"") for record in world.broker.values(JOURNAL, partition)]
             items = list(history(world, partition, journal))

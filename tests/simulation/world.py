@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
+from stream.engine.task import WAKES_PER_COMMIT
 from tests.simulation.broker import Broker, State, Transaction
 from tests.simulation.client import INPUT
 from tests.simulation.disk import Disk
@@ -26,6 +27,8 @@ from tests.simulation.process import Process
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 EXPIRY_MS = 100
 """The transaction coordinator looks so often for transactions that are open too long."""
+STORMY = 0.1
+"""In so many worlds a commit takes next to no wakes, so that every silence is a storm of them."""
 SETTLE_ROUNDS = 80
 SETTLE_MS = 500
 
@@ -42,6 +45,8 @@ class World:
         self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
         self.most_skew_ms = 0
+        weather = Random(f"weather {seed}")
+        self.wakes_per_commit = weather.choice((1, 3)) if weather.random() < STORMY else WAKES_PER_COMMIT
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._timer = 0
         self._dead: list[Host] = []
@@ -50,10 +55,16 @@ class World:
         self._latest: dict[str, Sent] = {}
         self._everything: list[Sent] = []
         self._expire()
+        if self.stormy:
+            self.happened("world of storms")
 
     @property
     def wall_ms(self) -> int:
         return self.now_ms + self.shift_ms
+
+    @property
+    def stormy(self) -> bool:
+        return self.wakes_per_commit != WAKES_PER_COMMIT
 
     # -- time and turns
 
@@ -298,7 +309,7 @@ class World:
                 log = self.broker.log(INPUT, partition)
                 if self.broker.offsets.get(partition, (0, ""))[0] != log.end and log.end:
                     return f"partition {partition}: lag"
-                if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved:
+                if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved or task.backlog:
                     return f"partition {partition}: its clock is behind"
         return None if len(owners) == PARTITIONS else "a partition has no owner"
 
