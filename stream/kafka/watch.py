@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
@@ -94,7 +95,11 @@ class KafkaWatch:
             )
             return {place.partition: answer.result(2 * ASK_S).offset for place, answer in answers.items()}
         except (KafkaException, TimeoutError) as exception:
-            raise _meaning(f"offsets of {topic}", exception) from exception
+            meaning = _meaning(f"offsets of {topic}", exception)
+            if isinstance(meaning, KafkaUnreachable):
+                with suppress(KafkaException):  # new leaders are found when they are looked for: see KafkaOffsets
+                    self._admin.list_topics(topic, timeout=ASK_S)
+            raise meaning from exception
 
 
 def _meaning(what: str, exception: Exception) -> Exception:
