@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
         return VULNERABLE
     if NOT_ASKED in codes:
         print("COULD NOT ASK: neither service answered for every package; this says nothing about them. Ask again")
-        print("where pypi.org or api.osv.dev can be reached.")
+        print("where PyPI itself or api.osv.dev can be reached.")
         return NOT_ASKED
     return CLEAN
 
