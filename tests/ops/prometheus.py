@@ -47,7 +47,7 @@ def program(name: str) -> str:
 
 def promtool(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [program("promtool"), *arguments], cwd=cwd, capture_output=True, text=True, timeout=100, check=False
+        [program("promtool"), *arguments], cwd=cwd, capture_output=True, text=True, timeout=250, check=False
     )
 
 
