@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from confluent_kafka import KafkaError
+
 from stream.config import load_settings
+from stream.engine.interfaces import Batch
 from stream.kafka.source import FULL_WAIT_S, HIGH_RECORDS, KafkaSource
 
 
@@ -40,3 +44,66 @@ def test_a_full_house_is_waited_out_for_a_moment_then_partitions_pause_and_polli
     source.done(HIGH_RECORDS + 1)
     source._mind_pressure()
     assert consumer.calls[1:] == [("resume", [3])]
+
+
+class Told:
+    """A record, or the news that a partition ends, as the client library hands it out."""
+
+    def __init__(self, offset: int, end: bool = False) -> None:
+        self._offset = offset
+        self._end = end
+
+    def error(self) -> KafkaError | None:
+        return KafkaError(KafkaError._PARTITION_EOF) if self._end else None
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self._offset
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Seeking(Broker):
+    def seek(self, place: Any) -> None:
+        self.calls.append(("seek", [place.offset]))
+
+
+def handed_out(offset: int, polls: list[list[Told]]) -> tuple[list[tuple[list[int], int | None]], int]:
+    """What the source makes of these polls after a start at `offset`: (offsets of records, end told) of each batch, and
+    how often it sought."""
+    settings = load_settings(
+        None, {"name": "shop", "definitions": Path("x"), "kafka": {"bootstrap.servers": "127.0.0.1:1"}}
+    )
+    source = KafkaSource(settings, asyncio.Queue(), lambda: 0, lambda error: None)
+    source._consumer = Seeking()
+    batches: list[Batch] = []
+    source._loop = SimpleNamespace(call_soon_threadsafe=lambda _, found: batches.extend(found))
+    source._epochs = {0: 0}
+    source.start(0, offset, 1)
+    for messages in polls:
+        source._carry_out_commands()
+        source._hand_out(messages)
+    assert [batch.serial for batch in batches] == list(range(len(batches)))
+    seeks = [call for call in source._consumer.calls if call[0] == "seek"]
+    return [([record.offset() for record in batch.records], batch.eof_offset) for batch in batches], len(seeks)
+
+
+def test_an_end_that_was_told_for_another_place_than_the_one_sought_is_not_believed() -> None:
+    stale_end, records = Told(193, end=True), [Told(0), Told(1)]
+    assert handed_out(0, [[stale_end], records, [Told(2, end=True)]]) == ([([0, 1], None), ([], 2)], 2)
+
+
+def test_records_of_before_a_seek_are_not_taken_for_those_behind_it() -> None:
+    assert handed_out(5, [[Told(3), Told(40), Told(41)], [Told(5), Told(6)]]) == ([([5, 6], None)], 2)
+
+
+def test_offsets_that_hold_no_record_are_passed_over_once_a_second_seek_says_so_too() -> None:
+    assert handed_out(5, [[Told(8), Told(9)], [Told(8), Told(9)]]) == ([([8, 9], None)], 2)
+    assert handed_out(5, [[Told(7, end=True)], [Told(7, end=True)]]) == ([([], 7)], 2)
+
+
+def test_where_the_first_record_is_the_one_sought_nothing_is_sought_again() -> None:
+    assert handed_out(5, [[Told(5), Told(9)], [Told(12)]]) == ([([5, 9], None), ([12], None)], 1)
