@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     instance: Name = Field(
         default_factory=socket.gethostname, validate_default=True, description="a name that no other worker has"
     )
-    start_from: Literal["earliest", "latest"] = Field("earliest", description="earliest or latest")
+    start_from: Literal["earliest", "kept", "latest"] = Field("earliest", description="earliest, kept or latest")
     commit_interval_ms: Duration = Field(100, alias="commit_interval", ge=10, le=10_000, description="10ms to 10s")
     transaction_timeout_ms: Duration = Field(
         15_000, alias="transaction_timeout", ge=5_000, le=900_000, description="5s to 15m"

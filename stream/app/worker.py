@@ -30,6 +30,7 @@ from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
 from stream.app.progress import RestoreProgress
 from stream.app.recent import Recent
+from stream.app.starting import check_clock, check_history
 from stream.app.status import EngineStatus
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
@@ -90,6 +91,8 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     problems = check_topics(settings, program.extra_topics)
     if problems:
         raise StartRefused("\n".join([*problems, "`segmenter topics create` makes what is missing"]))
+    check_history(settings, program, partitions)
+    check_clock(settings, now_ms)
     built = build(settings, program, partitions, data_dir, clock)
     logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
     log.info(
@@ -146,7 +149,9 @@ def build(
         offsets,
         KafkaChangelogReader(settings),
         Stores(data_dir.path, settings.cache_memory_bytes),
-        Beginning(settings.start_from, partitions, lambda: secrets.token_hex(4), clock),
+        Beginning(
+            "latest" if settings.start_from == "latest" else "earliest", partitions, lambda: secrets.token_hex(4), clock
+        ),
         observer,
     )
     outside = Outside(

@@ -15,7 +15,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stream.cli import check, config, demo, explain, new, replay, status, test, topics, verify, worker
+from stream.cli import (
+    check,
+    config,
+    demo,
+    doctor,
+    explain,
+    new,
+    replay,
+    status,
+    test,
+    topics,
+    transactions,
+    verify,
+    worker,
+)
 from stream.errors import SegmenterError
 
 _OUTPUT_FAILED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
@@ -65,6 +79,8 @@ app.command(short_help="Why a customer is where they are.")(explain.explain)
 app.command(short_help="A history of events in, changes out, without Kafka.")(replay.replay)
 app.command(short_help="Proof from the topics: nothing lost, doubled or reordered.")(verify.verify)
 app.command(short_help="What a running worker does.")(status.status)
+app.command(short_help="Every check of a start, without starting.")(doctor.doctor)
+app.command(short_help="Open transactions on the topics.")(transactions.transactions)
 app.add_typer(topics.app, name="topics")
 app.add_typer(config.app, name="config")
 

@@ -10,7 +10,7 @@ import stamina
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from stream.config import Settings
+from stream.config import UNITS_MS, Settings, format_quantity
 from stream.errors import StartRefused
 from stream.kafka.errors import KafkaRefused, KafkaUnreachable, create, describe, error_of, is_passing
 from stream.kafka.metadata import Heard, ask_topics
@@ -47,6 +47,21 @@ class Found:
 
     partitions: int
     config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicProblem:
+    """What about a topic would lose, double or stop something. `kind` is one of TOPIC_CHECKS; `text` says topic, found
+    and expected."""
+
+    kind: str
+    text: str
+    remedy: str
+
+
+TOPIC_CHECKS = ("topics", "partition counts", "policies", "message limits")
+_MISSING, _COUNT, _POLICY, _LIMIT = TOPIC_CHECKS
+_CREATE = "`segmenter topics create` makes what is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,13 @@ def input_limit_bytes(settings: Settings) -> int:
     return DEFAULT_LIMIT_BYTES if found is None else _limit(found)
 
 
+def tells_append_time(settings: Settings) -> bool:
+    """Whether the journal is there and the broker says that its records carry append times."""
+    name = settings.topics.journal
+    found = _describe(_admin(settings), [name], settings)[name]
+    return found is not None and found.config.get("message.timestamp.type") == "LogAppendTime"
+
+
 def create_topics(
     settings: Settings, definitions_topics: Sequence[str], partitions: int, replication: int
 ) -> list[str]:
@@ -115,9 +137,19 @@ def create_topics(
 
 def check_topics(settings: Settings, definitions_topics: Sequence[str]) -> list[str]:
     """What about the topics would lose, double or stop something: topic, found, expected. Empty when all is well."""
+    return [problem.text for problem in examine_topics(settings, definitions_topics)]
+
+
+def examine_topics(settings: Settings, definitions_topics: Sequence[str]) -> list[TopicProblem]:
+    """The same, each with its kind and what to do about it."""
     topics = settings.topics
     problems = [
-        f"{topics.extra(name)}: found a definition's topic that is one of the pipeline's own, expected another name"
+        TopicProblem(
+            _MISSING,
+            f"{topics.extra(name)}: found a definition's topic that is one of the pipeline's own, "
+            "expected another name",
+            "give the segment another `topic`",
+        )
         for name in definitions_topics
         if topics.extra(name) in topics.own
     ]
@@ -125,31 +157,71 @@ def check_topics(settings: Settings, definitions_topics: Sequence[str]) -> list[
     found = _describe(_admin(settings), list(dict.fromkeys(names)), settings)
     there = found[topics.input]
     if there is None:
-        return [*problems, f"{topics.input}: found no such topic, expected the input"]
+        text = f"{topics.input}: found no such topic, expected the input"
+        return [*problems, TopicProblem(_MISSING, text, _CREATE)]
     if "compact" in there.config.get("cleanup.policy", ""):
-        problems.append(
+        text = (
             f"{topics.input}: found cleanup.policy={there.config['cleanup.policy']}, expected delete: compaction "
             "would take events away before they are counted"
         )
+        problems.append(TopicProblem(_POLICY, text, _alter(settings, topics.input, "cleanup.policy", "delete")))
     for spec in plan(settings, definitions_topics, _limit(there)):
         if spec.name != topics.input:
-            problems += _check(spec, found[spec.name], there.partitions)
+            problems += _check(settings, spec, found[spec.name], there.partitions)
     return problems
 
 
-def _check(spec: TopicSpec, found: Found | None, partitions: int) -> list[str]:
+def _check(settings: Settings, spec: TopicSpec, found: Found | None, partitions: int) -> list[TopicProblem]:
     if found is None:
-        return [f"{spec.name}: found no such topic, expected one for {spec.role} with {partitions} partitions"]
+        text = f"{spec.name}: found no such topic, expected one for {spec.role} with {partitions} partitions"
+        return [TopicProblem(_MISSING, text, _CREATE)]
     problems = []
     if found.partitions != partitions:
-        problems.append(f"{spec.name}: found {found.partitions} partitions, expected {partitions} as the input has")
+        text = f"{spec.name}: found {found.partitions} partitions, expected {partitions} as the input has"
+        remedy = "make it anew while it is empty; else begin anew under another `name` and `output_prefix`"
+        problems.append(TopicProblem(_COUNT, text, remedy))
     for key, expected in spec.config.items():
         actual = found.config.get(key)
         fits = _FITS.get(key)
         if actual is not None and fits is not None and not fits(actual, expected):
-            problems.append(f"{spec.name}: found {key}={actual}, expected {_expected(key, expected)}")
+            kind = _LIMIT if key == "max.message.bytes" else _POLICY
+            text = f"{spec.name}: found {key}={actual}, expected {_expected(key, expected)}"
+            problems.append(TopicProblem(kind, text, _alter(settings, spec.name, key, expected)))
     return problems
 
+
+def _alter(settings: Settings, topic: str, key: str, value: str) -> str:
+    """The command of Kafka's own tools that sets it."""
+    servers = settings.kafka_properties()["bootstrap.servers"]
+    return (
+        f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name {topic} "
+        f"--add-config {key}={value}"
+    )
+
+
+def short_history(settings: Settings, lookback_ms: int) -> TopicProblem | None:
+    """The input, if it deletes events sooner than definitions look back; None too where the broker does not tell.
+
+    Of use before the first start only: then on the state has what was read, however soon the input forgets it.
+    """
+    name = settings.topics.input
+    there = _describe(_admin(settings), [name], settings)[name]
+    config: Mapping[str, str] = {} if there is None else there.config
+    kept_ms = int(config.get("retention.ms", "-1"))
+    if kept_ms < 0 or kept_ms >= lookback_ms or "delete" not in config.get("cleanup.policy", "delete"):
+        return None
+    text = (
+        f"{name}: found retention.ms={kept_ms} ({format_quantity(kept_ms, UNITS_MS)}), expected at least {lookback_ms} "
+        f"({format_quantity(lookback_ms, UNITS_MS)}), as far back as the definitions look"
+    )
+    remedy = (
+        f"{_alter(settings, name, 'retention.ms', str(lookback_ms))}; or `start_from: kept`: what is there is read, "
+        "and customers are judged as if nothing had been before it"
+    )
+    return TopicProblem(HISTORY, text, remedy)
+
+
+HISTORY = "retention"
 
 _FITS: dict[str, Callable[[str, str], bool]] = {
     "cleanup.policy": lambda actual, expected: actual == expected,

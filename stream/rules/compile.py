@@ -33,6 +33,7 @@ from stream.rules.generate_conditions import CustomerExpressions
 from stream.rules.generate_fold import event_names, write_fold
 from stream.rules.generate_judge import FunctionWriter
 from stream.rules.generate_values import HELPERS
+from stream.rules.lookback import longest_lookback_ms
 from stream.rules.needs import Cell, Needs, leaf_key, whole_leaves
 from stream.rules.source import Module
 from stream.rules.state_size import check_state_size
@@ -71,6 +72,7 @@ class CompiledProgram:
     event_names     names of track events that some definition asks for
     extra_topics    topics that segments name, each once
     most_state_bytes  no customer's state record is larger
+    longest_lookback_ms  the longest window, silence or age of an event asked for; 0: none
     """
 
     def __init__(self, definitions: Definitions, version: int) -> None:
@@ -90,6 +92,7 @@ class CompiledProgram:
         self._needs = Needs(definitions)
         self.most_state_bytes = check_state_size(definitions, self._needs)
         self._bounded = [self._bounded_cells(each.name) for each in self.definitions]
+        self.longest_lookback_ms = longest_lookback_ms(definitions)
         self.event_names: tuple[str, ...] = event_names(self._needs)
         self._helpers = {**HELPERS, **_WINDOW_HELPERS, "search": search, **self._zone_helpers()}
         module = Module()

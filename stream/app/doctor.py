@@ -1,0 +1,127 @@
+"""All checks that a start makes, one after the other, without starting: findings, each with its remedy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.app.data_dir import IN_USE, look_at
+from stream.app.http import check_is_free
+from stream.app.starting import CLOCK_REMEDY, history_problem, skew_text
+from stream.config import Settings
+from stream.errors import ConfigError, SegmenterError
+from stream.kafka.offsets import KafkaOffsets
+from stream.kafka.skew import measure_skew
+from stream.kafka.topics import HISTORY, TOPIC_CHECKS, examine_topics, input_partitions
+from stream.rules.compile import CompiledProgram
+
+LEAST_FREE_BYTES = 1 << 30
+"""A worker beside its write buffers and one rebuild needs more than that."""
+
+KAFKA_CHECKS = (*TOPIC_CHECKS, HISTORY, "offsets", "clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. `ok` None: it could not be made, for the reason in `text`."""
+
+    name: str
+    ok: bool | None
+    text: str
+    remedy: str = ""
+
+
+def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], int]) -> Iterator[Finding]:
+    """Every check that a start makes. `clock` tells this machine's time in ms."""
+    yield Finding("definitions", True, f"{program.name} {program.hash}")
+    yield from _own_machine(settings)
+    try:
+        partitions = input_partitions(settings)
+        yield Finding("brokers", True, settings.kafka_properties()["bootstrap.servers"])
+    except SegmenterError as error:
+        if "no such topic" not in str(error):
+            yield Finding("brokers", False, str(error), "start the brokers, or put `kafka` in the settings right")
+            yield from (Finding(name, None, "the brokers don't answer") for name in KAFKA_CHECKS)
+            return
+        partitions = 0
+        yield Finding("brokers", True, settings.kafka_properties()["bootstrap.servers"])
+    try:
+        yield from _topics(settings, program)
+        if not partitions:
+            yield from (Finding(name, None, "there is no input") for name in (HISTORY, "offsets"))
+        else:
+            yield _history(settings, program, partitions)
+            yield _offsets(settings, partitions)
+        yield _clock(settings, clock)
+    except SegmenterError as error:  # the brokers went away in the middle, or do not let us look
+        yield Finding("brokers", False, str(error), "look at the brokers and at what they allow this user")
+
+
+def _own_machine(settings: Settings) -> Iterator[Finding]:
+    taken = ""
+    try:
+        check_is_free(settings.listen)
+    except ConfigError as error:
+        taken = str(error)
+    trouble = look_at(settings.data_dir)
+    running = trouble == IN_USE and bool(taken)
+    if running:
+        yield Finding("data_dir", True, f"{settings.data_dir} is in use, and so is {settings.listen}: this worker runs")
+        return
+    yield _data_dir(settings.data_dir, trouble)
+    yield Finding("listen", not taken, taken or f"{settings.listen} is free", "another `listen`" if taken else "")
+
+
+def _data_dir(path: Path, trouble: str | None) -> Finding:
+    if trouble is not None:
+        remedy = "a `data_dir` and an `instance` of its own" if trouble == IN_USE else "a folder this user may write"
+        return Finding("data_dir", False, f"{path}: found that {trouble}", remedy)
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    free = shutil.disk_usage(there).free
+    text = f"{path}: {free / (1 << 30):.1f} GiB free"
+    if free < LEAST_FREE_BYTES:
+        return Finding("data_dir", False, f"{text}, expected 1 at least", "make room, or another `data_dir`")
+    return Finding("data_dir", True, text)
+
+
+def _topics(settings: Settings, program: CompiledProgram) -> Iterator[Finding]:
+    problems = examine_topics(settings, program.extra_topics)
+    missing = any(problem.kind == TOPIC_CHECKS[0] for problem in problems)
+    for kind in TOPIC_CHECKS:
+        found = [problem for problem in problems if problem.kind == kind]
+        yield from (Finding(kind, False, problem.text, problem.remedy) for problem in found)
+        if not found:
+            yield Finding(kind, True, "of those that are there" if missing else "as they should be")
+
+
+def _history(settings: Settings, program: CompiledProgram, partitions: int) -> Finding:
+    problem = history_problem(settings, program, partitions)
+    if problem is not None:
+        return Finding(HISTORY, False, problem.text, problem.remedy)
+    return Finding(HISTORY, True, f"{settings.topics.input} holds what the first start needs, or that is long past")
+
+
+def _offsets(settings: Settings, partitions: int) -> Finding:
+    offsets = KafkaOffsets(settings)
+    committed = offsets.committed(range(partitions))
+    first = offsets.low_watermarks(range(partitions))
+    lost = {
+        number: first[number] - place.offset
+        for number, place in committed.items()
+        if place.offset is not None and first[number] > place.offset
+    }
+    if lost:
+        told = ", ".join(f"{count} of partition {number}" for number, count in lost.items())
+        remedy = "lengthen the input's retention; to go on without them begin anew (`name` and `output_prefix`)"
+        return Finding("offsets", False, f"retention has deleted unread events: {told}", remedy)
+    begun = sum(place.offset is not None for place in committed.values())
+    return Finding("offsets", True, f"{begun} of {partitions} partitions committed, all of it still in the input")
+
+
+def _clock(settings: Settings, clock: Callable[[], int]) -> Finding:
+    skew = measure_skew(settings, clock)
+    if skew.ahead_ms is None:
+        return Finding("clock", None, skew.why_not)
+    return Finding("clock", not skew.too_large, skew_text(skew), CLOCK_REMEDY if skew.too_large else "")

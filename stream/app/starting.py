@@ -1,0 +1,53 @@
+"""What must hold before a worker starts, beyond settings, topics and its own directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from stream.config import Settings
+from stream.errors import StartRefused
+from stream.kafka.offsets import KafkaOffsets
+from stream.kafka.skew import Skew, measure_skew
+from stream.kafka.topics import TopicProblem, short_history
+from stream.rules.compile import CompiledProgram
+
+CLOCK_REMEDY = "set the clocks right (NTP) on this machine and on the brokers"
+
+log = structlog.get_logger()
+
+
+def check_history(settings: Settings, program: CompiledProgram, partitions: int) -> None:
+    """Raises StartRefused at a first start whose input forgets events that the definitions ask for."""
+    problem = history_problem(settings, program, partitions)
+    if problem is not None:
+        raise StartRefused(f"{problem.text}. Try: {problem.remedy}")
+
+
+def history_problem(settings: Settings, program: CompiledProgram, partitions: int) -> TopicProblem | None:
+    """The same as a value. Once something is committed the state has what was read."""
+    if settings.start_from != "earliest":
+        return None
+    committed = KafkaOffsets(settings).committed(range(partitions))
+    if any(each.offset is not None for each in committed.values()):
+        return None
+    return short_history(settings, program.longest_lookback_ms)
+
+
+def check_clock(settings: Settings, clock: Callable[[], int]) -> None:
+    """Raises StartRefused when this machine's time and the broker's differ by more than silence can be judged with:
+    the very first commit would already tell of silences that have not come about, or late of those that have."""
+    skew = measure_skew(settings, clock)
+    if skew.ahead_ms is None:
+        log.info("clock_not_compared", reason=skew.why_not)
+    elif skew.too_large:
+        raise StartRefused(f"{skew_text(skew)}. Try: {CLOCK_REMEDY}")
+
+
+def skew_text(skew: Skew) -> str:
+    """The difference in words, as precise as it was measured."""
+    if not skew.ahead_ms:
+        return "this machine's clock and the broker's agree"
+    where = "ahead of" if skew.ahead_ms > 0 else "behind"
+    return f"found this machine's clock {abs(skew.ahead_ms) / 1000:.3f} s {where} the broker's, expected at most 2 s"

@@ -1,0 +1,71 @@
+"""How far this machine's clock is from the broker's, before anything is judged by it.
+
+No request of Kafka's protocol tells the broker's time. What tells it is the append time of a record, so one is written
+to the journal within a transaction that is aborted: nobody reads it. It goes under a transactional id of its own, so
+that no running worker is fenced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
+
+from stream.config import Settings
+from stream.engine.engine import SKEW_LIMIT_MS
+from stream.kafka.errors import create, describe, error_of
+from stream.kafka.settings import SIDE_LOG_LEVEL, producer_config
+from stream.kafka.topics import DEFAULT_LIMIT_BYTES, tells_append_time
+
+CALL_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """`ahead_ms`: by so much this machine's clock is ahead of the broker's, at least; below 0 it is behind. None: it
+    could not be measured, and `why_not` says why."""
+
+    ahead_ms: int | None
+    why_not: str = ""
+
+    @property
+    def too_large(self) -> bool:
+        """Whether no silence could be judged: the same limit as while a worker runs."""
+        return self.ahead_ms is not None and abs(self.ahead_ms) > SKEW_LIMIT_MS
+
+
+def measure_skew(settings: Settings, clock: Callable[[], int]) -> Skew:
+    """Ask. `clock` tells our time in ms. Never raises for what the broker answers: a worker measures again at each
+    commit."""
+    journal = settings.topics.journal
+    if not tells_append_time(settings):
+        return Skew(None, f"{journal} does not keep append times, as far as the broker tells")
+    stamps: list[int] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        kind, stamp_ms = message.timestamp()
+        if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
+            stamps.append(stamp_ms)
+
+    config = producer_config(settings, DEFAULT_LIMIT_BYTES) | {
+        "transactional.id": f"{settings.transactional_id}-probe",
+        "client.id": f"{settings.transactional_id}-probe",
+        "log_level": SIDE_LOG_LEVEL,
+    }
+    producer = create(Producer, config)
+    try:
+        producer.init_transactions(CALL_S)
+        producer.begin_transaction()
+        before_ms = clock()
+        producer.produce(journal, b"", b"probe", 0, on_delivery=delivered)
+        producer.flush(CALL_S)
+        after_ms = clock()
+        producer.abort_transaction(CALL_S)
+    except KafkaException as exception:
+        return Skew(None, describe(error_of(exception)))
+    if not stamps:
+        return Skew(None, f"{journal}: no append time came back")
+    # It was appended between the two readings of our clock: what lies within is no difference of clocks.
+    nearest_ms = min(max(stamps[0], before_ms), after_ms)
+    return Skew(nearest_ms - stamps[0])
