@@ -24,8 +24,8 @@ INPUT, CHANGES, MEMBERSHIPS, REJECTED = "events", "changes", "memberships", "rej
 STATE, JOURNAL = "state", "journal"
 
 INIT_MS = 3_000
-PATIENT_MS = 4_000
-POLL_MS = 40
+PATIENT_MS = 3_000
+POLL_MS = 60
 CHUNK = 5
 """Changelog records at a time: small, so that a restore is cut at many places."""
 ANSWER_MS = 10

@@ -6,7 +6,7 @@ from collections import Counter
 
 from tests.simulation.items import CALLS, COMMIT_POINTS, FREEZE_POINTS, RESTORE_POINTS
 
-ENOUGH_SEEDS = 2_000
+ENOUGH_SEEDS = 5_000
 """From so many on everything below happens."""
 
 MUST_HAPPEN = (

@@ -209,7 +209,7 @@ def _fault(rng: Random, customer: str) -> list[Item]:
 
 def _cut(rng: Random, customer: str) -> list[Item]:
     return [
-        Item("cut", {"instance": rng.choice(INSTANCES), "ms": rng.choice((100, 500, 1_000, 2_500, 6_000))}, _pause(rng))
+        Item("cut", {"instance": rng.choice(INSTANCES), "ms": rng.choice((100, 500, 1_000, 2_500, 3_500))}, _pause(rng))
     ]
 
 

@@ -34,6 +34,7 @@ from tests.simulation import definitions
 from tests.simulation.broker import NO_MEMBER
 from tests.simulation.client import CHANGES, INPUT, STATE, SimulatedReads, SimulatedTransactions
 from tests.simulation.disk import SimulatedStore
+from tests.simulation.items import Item
 
 Plant = Callable[[MonkeyPatch], None]
 
@@ -41,13 +42,15 @@ Plant = Callable[[MonkeyPatch], None]
 @dataclass(frozen=True)
 class Planted:
     """`what` is the mistake; `row` of the experiments (0: none); `law` the test that must fail, None: the simulation
-    must find it, which is looked for from the seed `first` on, since rare ones are met late."""
+    must find it, which is looked for from the seed `first` on, since rare ones are met late. `items`: what happens in
+    those worlds, for one that is too rare in what seeds make."""
 
     name: str
     what: str
     row: int
     first: int
     law: Callable[[], Any] | None
+    items: list[Item] | None
     plant: Plant
 
 
@@ -55,10 +58,15 @@ PLANTED: dict[str, Planted] = {}
 
 
 def planted(
-    name: str, what: str, row: int = 0, first: int = 0, law: Callable[[], Any] | None = None
+    name: str,
+    what: str,
+    row: int = 0,
+    first: int = 0,
+    law: Callable[[], Any] | None = None,
+    items: list[Item] | None = None,
 ) -> Callable[[Plant], Plant]:
     def register(plant: Plant) -> Plant:
-        PLANTED[name] = Planted(name, what, row, first, law, plant)
+        PLANTED[name] = Planted(name, what, row, first, law, items, plant)
         return plant
 
     return register
@@ -399,7 +407,31 @@ def _(patch: MonkeyPatch) -> None:
     patch.setattr(engine_module, "run_transaction", lambda parts, _, *given: run(parts, NO_MEMBER, *given))
 
 
-@planted("restore-at-stable-end", "a restore reads the changelog up to its last stable offset", 1, 115)
+def _sends(count: int, pause_ms: int) -> list[Item]:
+    event = {"event": "browse", "late_ms": 0, "ahead_ms": 0, "id": "new"}
+    return [Item("send", {"customer": f"c{number % 4}", **event}, pause_ms) for number in range(count)]
+
+
+OPEN_BELOW_A_COMMIT = [
+    *(Item("start", {"instance": name}, 100) for name in "abc"),
+    *_sends(8, 150),
+    Item("freeze_at", {"instance": "a", "point": "after-produce", "skip": 0, "ms": 9_000}),
+    *_sends(8, 60),
+    Item("kill", {"instance": "a", "again": False}, 900),
+    *_sends(16, 30),
+    Item("stop", {"instance": "b", "leave": True, "again": False}, 100),
+    *_sends(8, 60),
+    Item("kill", {"instance": "c", "again": True}, 100),
+    *_sends(8, 300),
+]
+"""A worker dies for good with a transaction open; the next owner commits above it, and hands over before it is
+aborted."""
+
+
+@planted(
+    "restore-at-stable-end", "a restore reads the changelog up to its last stable offset", 1,
+    items=OPEN_BELOW_A_COMMIT,
+)  # fmt: skip
 def _(patch: MonkeyPatch) -> None:
     def bounds(self: SimulatedReads, partition: int) -> tuple[int, int]:
         return 0, self._broker.log(STATE, partition).stable_end

@@ -29,8 +29,8 @@ EXPIRY_MS = 100
 """The transaction coordinator looks so often for transactions that are open too long."""
 STORMY = 0.1
 """In so many worlds a commit takes next to no wakes, so that every silence is a storm of them."""
-SETTLE_ROUNDS = 80
-SETTLE_MS = 500
+SETTLE_ROUNDS = 160
+SETTLE_MS = 250
 
 
 class World:
