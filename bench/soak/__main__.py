@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from confluent_kafka import KafkaException
+
 from bench.report import RESULTS, machine_facts
 from bench.soak.faults import FAULTS, TAKEOVER, choose
 from bench.soak.field import Field, SoakFailed, soak_field
@@ -74,7 +76,7 @@ def main() -> None:
             run.stalls = here.stalls
             _torment(here, run, given.rate)
             _prove(here, run, given.compare)
-    except (SoakFailed, KafkaFailed, AssertionError, RuntimeError, TimeoutError) as error:
+    except (SoakFailed, KafkaFailed, KafkaException, AssertionError, RuntimeError, TimeoutError) as error:
         run.failure = f"{type(error).__name__}: {error}"
     print(json.dumps({"facts": facts, **_report(run)}, indent=1) if given.json else figures(run))
     print(f"written to {_write(facts, run)}")

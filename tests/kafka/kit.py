@@ -292,6 +292,7 @@ def _offsets_at(address: str, topic: str, spec: OffsetSpec, *, committed: bool) 
     found: dict[int, int] = {}
     for attempt in stamina.retry_context(on=KafkaException, attempts=None, timeout=CALL_SECONDS, wait_max=0.5):
         with attempt:  # right after a restart the broker's leaders may still be changing
+            admin.list_topics(topic, timeout=CALL_SECONDS)  # else the leaders' former epochs are used for minutes
             answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=CALL_SECONDS)
             found = {place.partition: answer.result(CALL_SECONDS).offset for place, answer in answers.items()}
     return found

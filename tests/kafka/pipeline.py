@@ -97,7 +97,7 @@ class Pipeline:
 
     @property
     def input(self) -> str:
-        return f"{self.prefix}customer-events"
+        return str(self.settings.get("input", f"{self.prefix}customer-events"))
 
     def topic(self, name: str) -> str:
         return f"{self.prefix}{name}"
