@@ -177,7 +177,7 @@ def test_the_settings_of_the_compose_file_are_complete(monkeypatch: pytest.Monke
 
     settings = load_settings(ROOT / "ops/settings.yaml", {})
 
-    mounted = [mount.split(":")[1] for mount in SERVICES["worker"]["volumes"]]
+    mounted = [mount.split(":")[1] for mount in SERVICES["worker-1"]["volumes"]]
     assert {str(settings.definitions), str(settings.data_dir)} <= set(mounted)
     assert settings.kafka_properties()["bootstrap.servers"] == "kafka:19092"
     assert settings.listen.port == 9464
