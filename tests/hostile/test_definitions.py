@@ -16,7 +16,7 @@ from stream.rules.cases import run_cases
 from stream.rules.compile import compile_program
 from stream.rules.load import load_definitions, parse_definitions
 from stream.rules.warnings import warnings
-from tests.rules.hostile import BOMBS, CODE, HEAD, MIB, TEXTS
+from tests.hostile.files import BOMBS, CODE, HEAD, MIB, TEXTS
 
 CPU_SECONDS = 20
 """Of the processor, not of the clock, so that a busy machine changes nothing. The slowest takes a fourth of it."""
