@@ -55,6 +55,7 @@ class KafkaTransactions:
         self._calls = ThreadPoolExecutor(1, thread_name_prefix="producer")  # so that a call can be given up
         self._begun_ms = 0
         self._times: tuple[int, int] | None = None
+        self._wall_less_monotonic_ms = 0  # when that was measured
         self._meta_offsets: dict[int, int] = {}
 
     def begin(self) -> None:
@@ -116,7 +117,12 @@ class KafkaTransactions:
             log.warning("producer_renewed", seconds=round(time.monotonic() - started, 3))
 
     def broker_time_ms(self) -> tuple[int, int] | None:
-        return self._times
+        # A wall clock that has jumped since must not be believed until the next commit: what it went on more than the
+        # monotonic clock did is its fault.
+        if self._times is None:
+            return None
+        append_ms, ours_ms = self._times
+        return append_ms, ours_ms + self._clock() - _monotonic_ms() - self._wall_less_monotonic_ms
 
     def meta_offset(self, partition: int) -> int | None:
         return self._meta_offsets.get(partition)
@@ -169,12 +175,18 @@ class KafkaTransactions:
         if kind == TIMESTAMP_LOG_APPEND_TIME:
             # It was appended between `begin` and now. A stall in between is no difference of clocks, so ours is taken
             # as near to the broker's as it can have been.
-            self._times = (append_ms, min(max(append_ms, self._begun_ms), self._clock()))
+            now_ms = self._clock()
+            self._times = (append_ms, min(max(append_ms, self._begun_ms), now_ms))
+            self._wall_less_monotonic_ms = now_ms - _monotonic_ms()
 
     def _on_state(self, error: KafkaError | None, message: Message) -> None:
         partition, offset = message.partition(), message.offset()
         if error is None and partition is not None and offset is not None:
             self._meta_offsets[partition] = offset
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _meaning(exception: KafkaException, otherwise: type[Exception] | None) -> Exception:
