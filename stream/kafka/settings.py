@@ -26,8 +26,8 @@ MAX_POLL_INTERVAL_MS = 300_000
 
 
 EAGER_FETCH = {"fetch.queue.backoff.ms": 10}
-"""How soon a full queue is looked at again. After the usual second it has long run dry: a bare loop read 87,000 events/s
-so, and 302,000 with this."""
+"""How soon a full queue is looked at again. After the usual second it has long run dry: a bare loop read 87,000
+events/s so, and 302,000 with this."""
 
 
 def consumer_config(settings: Settings) -> dict[str, Any]:
