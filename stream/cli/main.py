@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from stream.cli import (
+    capacity,
     check,
     config,
     demo,
@@ -80,6 +81,7 @@ app.command(short_help="A history of events in, changes out, without Kafka.")(re
 app.command(short_help="Proof from the topics: nothing lost, doubled or reordered.")(verify.verify)
 app.command(short_help="What a running worker does.")(status.status)
 app.command(short_help="Every check of a start, without starting.")(doctor.doctor)
+app.command(short_help="What a pipeline needs, with formulas.")(capacity.capacity)
 app.command(short_help="Open transactions on the topics.")(transactions.transactions)
 app.add_typer(topics.app, name="topics")
 app.add_typer(config.app, name="config")
