@@ -42,14 +42,18 @@ def examples(few: int, many: int) -> settings:
 
 
 def compiled(text: str) -> tuple[Definitions, Program]:
-    """Both forms of a random file. A stage that by chance could never hold is rightly refused: not an example."""
+    """Both forms of a random file. A stage that by chance could never hold is rightly refused, and so is a state that
+    could outgrow its bound: no examples."""
     try:
         definitions = parse_definitions([("random.yaml", text)])
     except DefinitionErrors as errors:
         if all("can't be reached" in problem.message for problem in errors.problems):
             reject()
         raise
-    return definitions, compile_program(definitions)
+    try:
+        return definitions, compile_program(definitions)
+    except DefinitionErrors:  # of the state's size: it has no other
+        reject()
 
 
 class Outside:
