@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from stream.config import MASK, Address, Settings, Topics, load_settings
+from stream.config import MASK, OWNED, Address, Settings, Topics, load_settings
 from stream.errors import ConfigError
+from stream.kafka.settings import consumer_config, producer_config
 
 LOOPBACK = {"bootstrap.servers": "127.0.0.1:9092"}
 LEAST: dict[str, Any] = {"name": "shop", "definitions": "shop.yaml", "kafka": LOOPBACK}
@@ -258,3 +259,33 @@ def test_an_empty_token_named_by_the_file_is_no_open_door(write, monkeypatch) ->
     (line,) = problems(write("api_token: {env: THE_TOKEN}\n"), **LEAST)
 
     assert line.startswith("api_token: found a text of 0 characters, expected ")
+
+
+def test_there_are_so_few_settings_that_they_stand_on_one_page() -> None:
+    assert len(Settings.model_fields) <= 25
+
+
+def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = load_settings(None, {**LEAST, "config_file": None}).masked()
+    for key, value in shown.items():
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            monkeypatch.setenv(f"SEGMENTER_{key.upper()}", str(value))
+    monkeypatch.setenv("SEGMENTER_KAFKA__BOOTSTRAP_SERVERS", "localhost:1")
+
+    assert load_settings(None, {}).name == "shop"
+
+
+@pytest.mark.parametrize("key", sorted(OWNED))
+def test_a_property_that_the_worker_owns_is_refused_by_its_name(key: str) -> None:
+    (line,) = problems(**{**LEAST, "kafka": {**LOOPBACK, key: "x"}})
+
+    assert line.startswith(f"kafka.{key}: found a property that the worker owns, expected ")
+
+
+@pytest.mark.parametrize("config", [consumer_config, lambda settings: producer_config(settings, 1)])
+def test_a_property_that_we_set_is_owned_or_gives_way_to_the_operators(config: Any) -> None:
+    free = set(config(load_settings(None, LEAST))) - OWNED - set(LOOPBACK)
+
+    given = config(load_settings(None, {**LEAST, "kafka": {**LOOPBACK, **dict.fromkeys(free, "7")}}))
+
+    assert free and {given[key] for key in free} == {"7"}

@@ -60,5 +60,5 @@ class KafkaChangelogReader:
             elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise KafkaRefused(f"{self._topic}: {describe(error)}")
             else:
-                log.warning("changelog_read_retried", error=error.name())
+                log.warning("changelog_read_retried", partition=message.partition(), error=error.name())
         return records, position

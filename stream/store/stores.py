@@ -33,7 +33,8 @@ class Stores:
         return StateStore.open(self.path(partition), self.memory)
 
     def set_aside(self, partition: int, reason: str) -> None:
-        set_aside(self.path(partition), reason)
+        to = set_aside(self.path(partition), reason)
+        log.warning("store_set_aside", partition=partition, to=str(to), reason=reason)
 
 
 def set_aside(path: Path, reason: str) -> Path:
@@ -50,7 +51,6 @@ def set_aside(path: Path, reason: str) -> Path:
         (target / REASON_FILE).write_text(reason + "\n")
     except OSError as error:
         raise explain(path, "set aside", error) from error
-    log.warning("store set aside", path=str(path), to=str(target), reason=reason)
     return target
 
 
