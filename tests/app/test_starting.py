@@ -1,0 +1,89 @@
+"""Looking at the data directory before a start, without taking it; and what is said of a difference of clocks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stream.app.clock import now_ms
+from stream.app.data_dir import IN_USE, DataDir, look_at
+from stream.app.doctor import KAFKA_CHECKS, examine
+from stream.app.embedded_broker import free_port
+from stream.app.starting import skew_text
+from stream.config import load_settings
+from stream.engine.engine import SKEW_LIMIT_MS
+from stream.kafka.skew import Skew
+from stream.rules.compile import compile_program
+from stream.rules.load import load_definitions
+from tests.cli.commands import SMALLEST, run
+
+
+def test_a_directory_that_is_not_there_yet_is_not_made_by_looking(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+
+    assert look_at(path) is None
+    assert not path.exists()
+
+
+def test_a_directory_in_use_is_told_and_one_left_is_free_again(tmp_path: Path) -> None:
+    held = DataDir(tmp_path / "data")
+    assert look_at(held.path) == IN_USE
+    os.close(held._lock)
+
+    assert look_at(held.path) is None
+    assert DataDir(held.path)  # the look left no lock
+
+
+def test_what_is_no_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert look_at(tmp_path / "file") == "it is no directory"
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "too_large"),
+    [(None, False), (0, False), (SKEW_LIMIT_MS, False), (SKEW_LIMIT_MS + 1, True), (-SKEW_LIMIT_MS - 1, True)],
+)
+def test_clocks_may_differ_by_as_much_as_while_a_worker_runs(ahead_ms: int | None, too_large: bool) -> None:
+    assert Skew(ahead_ms).too_large is too_large
+
+
+def test_a_difference_of_clocks_is_told_with_its_direction() -> None:
+    assert "3.000 s ahead of" in skew_text(Skew(3000))
+    assert "3.000 s behind" in skew_text(Skew(-3000))
+    assert skew_text(Skew(0)).endswith("agree")
+
+
+def test_the_doctor_says_of_every_check_what_it_found_when_no_broker_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("SEGMENTER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("stream.kafka.topics.CALL_S", 0.5)
+    settings = load_settings(
+        None,
+        {
+            "name": "n", "definitions": SMALLEST, "data_dir": str(tmp_path / "data"),
+            "listen": f"127.0.0.1:{free_port()}", "kafka": {"bootstrap.servers": f"127.0.0.1:{free_port()}"},
+        },
+    )  # fmt: skip
+    program = compile_program(load_definitions([SMALLEST]))
+
+    found = {finding.name: finding for finding in examine(settings, program, now_ms)}
+
+    assert [name for name, each in found.items() if each.ok is False] == ["brokers"]
+    assert [name for name, each in found.items() if each.ok is None] == list(KAFKA_CHECKS)
+    assert found["brokers"].remedy and found["data_dir"].ok and found["listen"].ok
+    assert not (tmp_path / "data").exists()
+
+
+def test_wrong_definitions_end_the_doctor_with_their_own_exit_code(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("definitions: 1\nname: wrong\nsegments: {a: {when: nonsense(}}\n")
+
+    result = run("doctor", "--name", "n", "-d", wrong, "--broker", "127.0.0.1:1")
+
+    assert result.exit_code == 3
+    assert "wrong.yaml:" in result.stderr
