@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import structlog
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.config import Settings
 from stream.engine.interfaces import Batch
@@ -196,7 +196,8 @@ class KafkaSource:
             error = message.error()
             partition = message.partition()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                self._judge(error, partition)
+                if error.code() != KafkaError._AUTO_OFFSET_RESET or self._epochs.get(partition or 0):
+                    self._judge(error, partition)  # 0, where it was assigned, may be deleted: nothing is read there
                 continue
             assert partition is not None
             epoch = self._epochs.get(partition, 0)
@@ -265,7 +266,9 @@ class KafkaSource:
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         # Nothing here may wait: committed() is blocked by a frozen owner's open transaction, so restore is elsewhere.
         partitions = [place.partition for place in places]
-        mine = [TopicPartition(self._topic, partition, OFFSET_END) for partition in partitions]
+        # At a definite offset, though nothing is read there: END must be asked for, and an answer that came after the
+        # seek moved the reading to the end, past records that nobody had read. What leaks from 0 is older than wanted.
+        mine = [TopicPartition(self._topic, partition, 0) for partition in partitions]
         consumer.incremental_assign(mine)
         if mine:
             consumer.pause(mine)
