@@ -199,9 +199,11 @@ class StateStore:
         if self._whole and not self._rebuilding:
             self._flush_to_seal()
         del self._in_customers, self._in_wakes, self._in_meta
-        for family in (self._customers, self._wakes, self._meta):
-            family.close()
-        self._database.close()
+        for handle in (self._customers, self._wakes, self._meta, self._database):
+            try:
+                handle.close()
+            except Exception:  # damaged: its last write can't be flushed, and whoever closes it must still get on
+                self._whole = False
         if self._whole and not self._rebuilding:
             put(self.path, self._sealed)
 

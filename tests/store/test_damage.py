@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from stream.codec.snapshot import digest
 from stream.store.errors import StoreDamaged
 from stream.store.options import Memory
 from stream.store.rocks import StateStore
+from stream.store.stores import set_aside
 
 MEMORY = Memory.of(16 << 20)
 COMMITS = 30
@@ -178,3 +180,18 @@ def test_a_process_killed_after_a_rebuild_loses_nothing_of_it(tmp_path: Path) ->
     assert ended.returncode == -signal.SIGKILL
     assert doubt(path) is None
     assert keys_in(path) == 5000
+
+
+def test_a_store_whose_files_are_gone_can_still_be_let_go_of(tmp_path: Path) -> None:
+    """Else a worker that means to set it aside and rebuild it ends instead, at every start."""
+    path = tmp_path / "partition-0"
+    store = StateStore.open(path, MEMORY)
+    write_commits(store, 0, COMMITS)
+    store._customers.flush()
+    write_commits(store, COMMITS, COMMITS)
+    shutil.rmtree(path)
+
+    store.close()
+
+    set_aside(path, "its files are gone")
+    assert keys_in(path) == 0
