@@ -60,7 +60,11 @@ def test_the_doctor_finds_nothing_wrong_before_the_first_start_and_while_the_wor
     assert before["clock"] == "ok: this machine's clock and the broker's agree"
     assert "this worker runs" in running["data_dir"]
     assert worker.get("/readyz")[0] == 200  # the doctor fenced nobody
+    pipeline.send([("kim", ORDER, int(time.time() * 1000))])
+    pipeline.wait_caught_up()
     assert worker.stop() == 0
+    verified = pipeline.run("verify", "--config", str(pipeline.config("a")))  # what it measured with left no trace
+    assert verified.stdout.splitlines()[-1] == "clean"
 
 
 def test_the_doctor_names_every_topic_that_is_wrong_with_a_command_that_puts_it_right(pipeline: Pipeline) -> None:
@@ -166,6 +170,8 @@ def test_a_restart_within_the_session_timeout_moves_no_partition(
         assert b.log.count('"assigned"') + b.log.count('"revoked"') == assigned
         told = json.loads(pipeline.run("status", "--config", str(pipeline.config("a")), "--json").stdout)
         assert {partition["partition"] for partition in told["partitions"]} == owned(a)
+        of_b = json.loads(b.get("/status")[1])["partitions"]
+        assert {(each["high_watermark"], each["lag"], each["wakes"]) for each in of_b} == {(0, 0, 0)}
 
 
 def owned(worker: Any) -> set[int]:
