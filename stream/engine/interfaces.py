@@ -61,8 +61,8 @@ class Transactions(Protocol):
         """Initialise a new producer with the same transactional id, then drop the old one: fences its open work."""
 
     def broker_time_ms(self) -> tuple[int, int] | None:
-        """(broker's append time, our wall time) of the newest journal record acknowledged, if the topic tells. Ours with
-        whatever the wall clock has jumped since."""
+        """(broker's append time, our wall time) of the newest journal record acknowledged, if the topic tells. Our
+        time with whatever the wall clock has jumped since."""
 
     def meta_offset(self, partition: int) -> int | None:
         """Changelog offset of the newest `meta` record acknowledged in this partition."""
