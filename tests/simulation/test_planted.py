@@ -49,7 +49,7 @@ def found_by(bug: Planted) -> str:
     """As the table says it."""
     if bug.law is None:
         return "simulation"
-    return f"`{bug.law.__module__.removeprefix('tests.').replace('.', '/')}.py`"
+    return f"`{bug.law.__module__.replace('.', '/')}.py`"
 
 
 def first_failing(bug: Planted) -> int | None:
