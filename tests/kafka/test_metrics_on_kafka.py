@@ -170,6 +170,7 @@ def test_an_upstreams_open_transaction_is_named_as_the_reason_while_the_other_pa
 def test_headroom_is_the_age_of_the_first_unread_record_against_the_retention(apache_kafka, topics, tmp_path):
     hour_ms = 3_600_000
     with Pipeline(apache_kafka.bootstrap, topics.prefix, tmp_path / "run", 1) as pipeline:
+        pipeline.settings["start_from"] = "kept"  # a window may look further back than this input keeps
         keep_for(pipeline, 24 * hour_ms)
         upstream = OpenTransaction(pipeline.address)  # nobody can read past it
         at_ms = now_ms() - 20 * hour_ms
