@@ -21,9 +21,9 @@ class Figure:
     what: str
 
 
-WARM = Figure(18_036, "events/s", "one worker, 50,000 customers")
-COLD = Figure(12_235, "events/s", "one worker, 300,000 customers, cold cache")
-RESTORE = Figure(68_846, "customers/s", "restore from the state topic alone")
+WARM = Figure(17_569, "events/s", "one worker, 50,000 customers")
+COLD = Figure(16_346, "events/s", "one worker, 300,000 customers, cold cache")
+RESTORE = Figure(97_142, "customers/s", "restore from the state topic alone")
 REOPEN = Figure(113_173, "customers/s", "start with the local copy whole")
 CHANGES = Figure(0.22, "changes/event", "customers who order, browse and fall silent")
 EVENT = Figure(277, "bytes", "an event")
