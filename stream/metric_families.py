@@ -467,7 +467,7 @@ FAMILIES = (
         _STATE,
         GAUGE,
         "cached_customers",
-        "How many customers are held decoded? At the bound: others are read from the store.",
+        "How many customers are held in memory? At the bound: others are read from the store.",
         _PARTITION,
     ),
 )

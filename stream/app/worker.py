@@ -116,7 +116,8 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
 
 def _calm_collector() -> None:
     """What waits for a commit is some hundred thousand objects without cycles, and young collections would walk them
-    over and over: 8 us an event. What is committed is bytes, which the collector does not look at."""
+    over and over: about 8 us an event (docs/performance.md). What is committed is bytes, which the collector does not
+    look at."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(1_000_000, 20, 20)

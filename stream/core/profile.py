@@ -25,13 +25,13 @@ class Standings:
 
     __slots__ = ("by_clock", "changed_by", "nth", "since_ms")
 
+    BYTES_EACH = 8 + 4 + 4 + 1
+
     def __init__(self, since_ms: array[int], nth: array[int], changed_by: array[int], by_clock: bytearray) -> None:
         self.since_ms = since_ms
         self.nth = nth
         self.changed_by = changed_by
         self.by_clock = by_clock
-
-    BYTES_EACH = 8 + 4 + 4 + 1
 
     @classmethod
     def unpack(cls, packed: bytes) -> Standings:

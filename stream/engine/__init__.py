@@ -4,7 +4,7 @@
 `task`         one live partition: records in, what the transaction must contain out
 `transaction`  one Kafka transaction from begin to a certain outcome
 `restore`      the state brought to what was last committed, or a refusal
-`customers`    decoded profiles over the store, bounded
+`customers`    committed states over the store, bounded
 `observer`     what all of this tells metrics and logs
 
 Between two awaits every partition stands at a definite (offset, clock). What is not committed did not happen.

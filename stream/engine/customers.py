@@ -1,8 +1,8 @@
 """The committed states of one partition's customers, over its store: a bounded cache of their bytes.
 
 At rest a customer is the bytes that were committed, and their digest behind them. Read into objects a state is some
-hundred of them, all over memory: with 50,000 customers to look up, fetching those took longer than reading the bytes
-anew. A profile that is being changed is held by the partition's `pending` until the commit.
+hundred of them, all over memory, which the garbage collector walks; to read the bytes anew costs no more than to fetch
+those (docs/performance.md). A profile that is being changed is held by the partition's `pending` until the commit.
 
 The cache has two generations: what is used or committed comes into the young one; when that is full it becomes the
 old one, and what nobody used since is forgotten with the old.
@@ -48,9 +48,9 @@ class Customers:
 
     def keep(self, customer_id: str, value: bytes | None, value_digest: int) -> None:
         """These bytes are committed (None: the customer is erased)."""
+        self._old.pop(customer_id, None)
         if value is None:
             self._young.pop(customer_id, None)
-            self._old.pop(customer_id, None)
         else:
             self._young[customer_id] = value + value_digest.to_bytes(DIGEST_BYTES, "big")
 

@@ -33,7 +33,7 @@ class CommitReport:
     clock_lags_ms: list[int] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=dict)  # name of a track event ("" for other kinds) -> arrived
     touched: int = 0  # customers looked up
-    store_reads: int = 0  # of them, those that were not held decoded
+    store_reads: int = 0  # of them, those that the cache did not hold
     committed_ms: int = 0
 
 

@@ -1,8 +1,8 @@
 """The seal of a folder that was closed in order: the SHA-256 of every file.
 
-What was found whole once and has not changed by a byte since need not be read record by record again: hashing the
-files of a million customers takes half a second, reading and digesting their records five. The seal is taken away when
-the store is opened, so a process that is killed leaves none.
+What was found whole once and has not changed by a byte since need not be read record by record again: a start with
+300,000 customers took 0.16 s so, and 2.7 s when every record was read. The seal is taken away when the store is opened,
+so a process that is killed leaves none.
 """
 
 from __future__ import annotations
@@ -35,19 +35,18 @@ def take(path: Path) -> Hashes | None:
         return None
 
 
-def put(path: Path, known: Hashes) -> bool:
-    """Seal a folder whose store is closed. `known`: hashes of tables, which never change once written. False when it
-    could not be done, or not in time: then it stays without."""
+def put(path: Path, known: Hashes) -> None:
+    """Seal a folder whose store is closed. `known`: hashes of tables, which never change once written. Where that
+    can't be done, or not in time, it stays without."""
     try:
         hashes = _hashes(path, known, time.monotonic() + MOST_S)
         if hashes is None:
-            return False
+            return
         fresh = path / (SEAL + ".new")
         fresh.write_bytes(orjson.dumps(hashes))
         fresh.rename(path / SEAL)
     except OSError:
-        return False
-    return True
+        return  # nothing depends on a seal: without one the next start reads everything
 
 
 def _hashes(path: Path, known: Hashes, until_s: float | None) -> Hashes | None:
