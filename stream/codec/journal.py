@@ -6,7 +6,8 @@ Each journal record holds the digest of the one before, so that a missing or alt
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from stream.errors import UnreadableState
 
 META_KEY = b"\x00meta"
 """Reserved key of `Meta` on the changelog: no customer id holds a control character."""
+
+RESERVED = b"\x00"
+"""Keys of the state topic that begin so are the processor's own."""
 
 META_VERSION = 1
 JOURNAL_VERSION = 1
@@ -153,8 +157,22 @@ def journal_digest(data: bytes) -> str:
     return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
 
 
+def optional(default: Callable[[], Any]) -> Any:
+    """A field that came later: not written where it holds its default, which is what a record without it means."""
+    return field(default_factory=default, metadata={"optional": True})
+
+
 def _encode(value: Meta | JournalRecord, version: int) -> bytes:
-    return orjson.dumps({_VERSION: version, **{field.name: getattr(value, field.name) for field in fields(value)}})
+    told: dict[str, Any] = {_VERSION: version}
+    for each in fields(value):
+        held = getattr(value, each.name)
+        if held or not _is_optional(each):
+            told[each.name] = held
+    return orjson.dumps(told)
+
+
+def _is_optional(each: Field[Any]) -> bool:
+    return "optional" in each.metadata
 
 
 _SHAPES: dict[str, type] = {"int": int, "str": str, "dict": dict, "list": list}
@@ -173,12 +191,13 @@ def _decode(data: bytes, kind: type[_Value], version: int, what: str) -> _Value:
             "segmenter; start the release that wrote it, or one that reads both versions, to bring it over"
         )
     del found[_VERSION]
-    shapes = {field.name: _SHAPES[str(field.type).split("[")[0]] for field in fields(kind)}
-    if found.keys() != shapes.keys():
+    shapes = {each.name: _SHAPES[str(each.type).split("[")[0]] for each in fields(kind)}
+    needed = {each.name for each in fields(kind) if not _is_optional(each)}
+    if not needed <= found.keys() <= shapes.keys():
         raise _damaged(what, "other fields than " + ", ".join(shapes))
-    for name, shape in shapes.items():
-        if type(found[name]) is not shape:
-            raise _damaged(what, f"{name} that is no {shape.__name__}")
+    for name, value in found.items():
+        if type(value) is not shapes[name]:
+            raise _damaged(what, f"{name} that is no {shapes[name].__name__}")
     return kind(**found)
 
 

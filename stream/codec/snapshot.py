@@ -8,12 +8,14 @@
     then         the marks of message ids, then their event times, as `core.memory` keeps them
     then         the body: a JSON list of cells, answers, control (null when all of it is null)
 
+Version 2 has more behind the header: the revision of the definitions and `parked_ms`, and a fourth part of the body:
+[definition, until when it is warming] of each that is. It is written only for a customer who needs it, so a release
+that knows version 1 alone can be gone back to until definitions are revised or something is held.
+
 Lists of numbers are as they lie in memory, little-endian: a state of 1 KB is
 written in 1.3 us and read in 3.5, where JSON of the same took 1.9 and 4.5.
 
-It writes version N and reads N-1 and N (N is 1, so there is nothing older). Each version ever written has its golden
-bytes in `tests/codec/golden/`, which must go on reading to the same profile; a new version adds a reader to
-`_READERS` and its golden bytes.
+Each version ever written has its golden bytes in `tests/codec/golden/`, which must go on reading to the same profile.
 """
 
 from __future__ import annotations
@@ -26,16 +28,21 @@ from typing import Any
 
 import orjson
 
+from stream.core.events import NEVER_MS
 from stream.core.memory import MARK_BYTES
 from stream.core.profile import Profile, Standings
 from stream.core.program import Program
 from stream.errors import UnreadableState
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
+_PLAIN_VERSION = 1
+"""Written for a customer under the first definitions, with nothing parked and nothing warming."""
 
 _HEADER = Struct(">BBqIQqQqqHHI")
 """version, how the body is written, indexed_ms; born partition and offset, now_ms, sequence, forgotten_ms, wake_ms;
 numbers of definitions and message ids, bytes of the body."""
+_MORE = Struct(">Iq")
+"""Version 2, behind the header: revision, parked_ms."""
 _INDEXED = Struct(">q")
 _INDEXED_AT = 2
 _ORJSON, _EXACT = 0, 1
@@ -55,7 +62,11 @@ _LOST = (
 def encode_profile(profile: Profile) -> bytes:
     """The profile's bytes, the customer id left out (it is the key). The same profile gives the same bytes."""
     control = profile.control
-    parts = (profile.cells, profile.answers, None if control.count(None) == len(control) else control)
+    parts: tuple[Any, ...] = (profile.cells, profile.answers, None if control.count(None) == len(control) else control)
+    version, more = _PLAIN_VERSION, b""
+    if profile.revision != 1 or profile.parked_ms != NEVER_MS or profile.warming:
+        version, more = SNAPSHOT_VERSION, _MORE.pack(profile.revision, profile.parked_ms)
+        parts = (*parts, sorted(profile.warming.items()) if profile.warming else None)
     written = _ORJSON
     try:
         body = orjson.dumps(parts)
@@ -67,12 +78,13 @@ def encode_profile(profile: Profile) -> bytes:
         body = json.dumps(parts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     partition, offset = profile.born
     header = _HEADER.pack(
-        SNAPSHOT_VERSION, written, profile.indexed_ms, partition, offset, profile.now_ms, profile.sequence,
+        version, written, profile.indexed_ms, partition, offset, profile.now_ms, profile.sequence,
         profile.forgotten_ms, profile.wake_ms, len(control), len(profile.marks) // MARK_BYTES, len(body),
     )  # fmt: skip
     return b"".join(
         (
             header,
+            more,
             profile.pack_standings(),
             profile.marks,
             profile.mark_times,
@@ -83,17 +95,27 @@ def encode_profile(profile: Profile) -> bytes:
 
 def decode_profile(customer_id: str, data: bytes, program: Program) -> Profile:
     """The profile that was encoded. Raises UnreadableState, which tells what to do and nothing of the customer."""
-    return _reader_of(data)(customer_id, data, program)
+    _check_header(data)
+    return _read(customer_id, data, program)
 
 
 def wake_of(data: bytes) -> int:
     """`indexed_ms` alone, without reading the rest: a restore asks it of every customer. Raises UnreadableState."""
-    if len(data) < _HEADER.size:
-        raise _damaged(f"{len(data)} bytes, fewer than a header")
-    if data[0] != SNAPSHOT_VERSION:
-        _reader_of(data)
+    _check_header(data)
     indexed_ms: int = _INDEXED.unpack_from(data, _INDEXED_AT)[0]
     return indexed_ms
+
+
+def revision_of(data: bytes) -> int:
+    """The revision of the definitions under which a state was written. Raises UnreadableState."""
+    _check_header(data)
+    return 1 if data[0] == _PLAIN_VERSION else int(_MORE.unpack_from(data, _HEADER.size)[0])
+
+
+def parked_of(data: bytes) -> int:
+    """`parked_ms` alone. Raises UnreadableState."""
+    _check_header(data)
+    return NEVER_MS if data[0] == _PLAIN_VERSION else int(_MORE.unpack_from(data, _HEADER.size)[1])
 
 
 def digest(key: bytes, value: bytes) -> int:
@@ -105,14 +127,19 @@ def digest(key: bytes, value: bytes) -> int:
     return int.from_bytes(sha256(b"".join((_DIGEST_PREFIX, length, key, value))).digest()[:_DIGEST_BYTES], "big")
 
 
-def _read_version_1(customer_id: str, data: bytes, program: Program) -> Profile:
+def _read(customer_id: str, data: bytes, program: Program) -> Profile:
     # Straight into the slots: `Profile()` would first fill every list with blanks, for 1 us of 4.
     profile = Profile.__new__(Profile)
     (
-        _, written, profile.indexed_ms, partition, offset, profile.now_ms, profile.sequence, profile.forgotten_ms,
+        version, written, profile.indexed_ms, partition, offset, profile.now_ms, profile.sequence, profile.forgotten_ms,
         profile.wake_ms, definitions, ids, body_bytes,
     ) = _HEADER.unpack_from(data)  # fmt: skip
-    marks_at = _HEADER.size + Standings.BYTES_EACH * definitions
+    if version == _PLAIN_VERSION:
+        standings_at, profile.revision, profile.parked_ms = _HEADER.size, 1, NEVER_MS
+    else:
+        standings_at = _HEADER.size + _MORE.size
+        profile.revision, profile.parked_ms = _MORE.unpack_from(data, _HEADER.size)
+    marks_at = standings_at + Standings.BYTES_EACH * definitions
     times_at = marks_at + MARK_BYTES * ids
     body_at = times_at + MARK_BYTES * ids
     if len(data) != body_at + body_bytes:
@@ -125,11 +152,16 @@ def _read_version_1(customer_id: str, data: bytes, program: Program) -> Profile:
         )
     profile.customer_id = customer_id
     profile.born = (partition, offset)
-    profile.packed_standings = data[_HEADER.size : marks_at]
+    profile.packed_standings = data[standings_at:marks_at]
     profile.unpacked_standings = None
     profile.marks = data[marks_at:times_at]
     profile.mark_times = data[times_at:body_at]
-    profile.cells, answers, control = _body(written, data[body_at:])
+    if version == _PLAIN_VERSION:
+        profile.cells, answers, control = _body(written, data[body_at:], 3)
+        profile.warming = None
+    else:
+        profile.cells, answers, control, warming = _body(written, data[body_at:], 4)
+        profile.warming = None if warming is None else _warming(warming)
     profile.answers = tuple(answers)
     profile.control = [None] * definitions if control is None else control
     if not len(profile.answers) == len(profile.control) == definitions:
@@ -137,7 +169,13 @@ def _read_version_1(customer_id: str, data: bytes, program: Program) -> Profile:
     return profile
 
 
-def _body(written: int, data: bytes) -> list[Any]:
+def _warming(pairs: list[Any]) -> dict[int, int]:
+    if not all(type(pair) is list and [type(each) for each in pair] == [int, int] for pair in pairs):
+        raise _damaged("a body of another shape")
+    return dict(pairs)
+
+
+def _body(written: int, data: bytes, length: int) -> list[Any]:
     read = _BODY_READERS.get(written)
     if read is None:
         raise _damaged("a body written in no known way")
@@ -145,26 +183,26 @@ def _body(written: int, data: bytes) -> list[Any]:
         parts = read(data)
     except ValueError:
         raise _damaged("a body that is not JSON") from None
-    if type(parts) is list and len(parts) == 3:
-        cells, answers, control = parts
-        if type(cells) is list and type(answers) is list and (control is None or type(control) is list):
+    if type(parts) is list and len(parts) == length:
+        cells, answers, *others = parts
+        if type(cells) is list and type(answers) is list and all(each is None or type(each) is list for each in others):
             return parts
     raise _damaged("a body of another shape")
 
 
-_READERS: dict[int, Callable[[str, bytes, Program], Profile]] = {1: _read_version_1}
+_READ_VERSIONS = (_PLAIN_VERSION, SNAPSHOT_VERSION)
 
 
-def _reader_of(data: bytes) -> Callable[[str, bytes, Program], Profile]:
+def _check_header(data: bytes) -> None:
     if len(data) < _HEADER.size:
         raise _damaged(f"{len(data)} bytes, fewer than a header")
-    reader = _READERS.get(data[0])
-    if reader is None:
+    if data[0] not in _READ_VERSIONS:
         raise UnreadableState(
-            f"a customer's state: found version {data[0]}, expected one of {sorted(_READERS)}: it was written by "
+            f"a customer's state: found version {data[0]}, expected one of {list(_READ_VERSIONS)}: it was written by "
             "another release of segmenter; start the release that wrote it, or one that reads both versions"
         )
-    return reader
+    if data[0] != _PLAIN_VERSION and len(data) < _HEADER.size + _MORE.size:
+        raise _damaged(f"{len(data)} bytes, fewer than a header")
 
 
 def _damaged(found: str) -> UnreadableState:

@@ -72,11 +72,14 @@ class Profile:
     cells         what the program keeps
     wake_ms       next instant at which an answer may change by itself
     indexed_ms    instant of this customer's entry in the wake index, never later than wake_ms
+    revision      of the definitions by which answers and cells are to be read
+    parked_ms     earliest instant of a change that a hold keeps back (NEVER_MS: none)
+    warming       definition -> instant until which it is undecided, since what it needs was not kept before; None: none
     """
 
     __slots__ = (
         "answers", "born", "cells", "control", "customer_id", "forgotten_ms", "indexed_ms", "mark_times", "marks",
-        "now_ms", "packed_standings", "sequence", "unpacked_standings", "wake_ms",
+        "now_ms", "packed_standings", "parked_ms", "revision", "sequence", "unpacked_standings", "wake_ms", "warming",
     )  # fmt: skip
 
     def __init__(self, customer_id: str, born: Born, definitions: int, cells: list[Any]) -> None:
@@ -94,6 +97,9 @@ class Profile:
         self.cells = cells
         self.wake_ms = FOREVER_MS
         self.indexed_ms = FOREVER_MS
+        self.revision = 1
+        self.parked_ms = NEVER_MS
+        self.warming: dict[int, int] | None = None
 
     @property
     def standings(self) -> Standings:

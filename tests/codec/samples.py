@@ -50,6 +50,15 @@ def a_profile(customer_id: str = "c-1042") -> Profile:
     return profile
 
 
+def a_revised_profile() -> Profile:
+    """The customer under later definitions, with a change parked and a definition warming."""
+    profile = a_profile()
+    profile.revision = 12
+    profile.parked_ms = NOW_MS - DAY_MS
+    profile.warming = {1: NOW_MS + 30 * DAY_MS, 3: NOW_MS + DAY_MS}
+    return profile
+
+
 def a_change(**other: Any) -> Change:
     """The customer entered win-back because the clock said so, but for what `other` says."""
     fields: dict[str, Any] = {
@@ -191,4 +200,7 @@ def profiles(draw: st.DrawFn) -> Profile:
     profile.forgotten_ms = draw(instants | st.just(NEVER_MS))
     profile.wake_ms = draw(instants | st.just(FOREVER_MS))
     profile.indexed_ms = draw(instants | st.just(FOREVER_MS))
+    profile.revision = draw(st.integers(1, (1 << 32) - 1) | st.just(1))
+    profile.parked_ms = draw(instants | st.just(NEVER_MS))
+    profile.warming = draw(st.dictionaries(st.integers(0, 3), instants, min_size=1) | st.none())
     return profile

@@ -10,10 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.codec import snapshot
-from stream.codec.snapshot import SNAPSHOT_VERSION, decode_profile, digest, encode_profile, wake_of
+from stream.codec.snapshot import (
+    SNAPSHOT_VERSION,
+    decode_profile,
+    digest,
+    encode_profile,
+    parked_of,
+    revision_of,
+    wake_of,
+)
 from stream.core.profile import Profile
 from stream.errors import UnreadableState
-from tests.codec.samples import Shop, a_profile, profiles
+from tests.codec.samples import Shop, a_profile, a_revised_profile, profiles
 
 GOLDEN = Path(__file__).parent / "golden"
 SHOP = Shop()
@@ -38,6 +46,7 @@ def test_a_profile_written_is_read_back_the_same_and_gives_the_same_bytes(profil
     assert parts(again) == parts(profile)
     assert encode_profile(again) == data
     assert wake_of(data) == profile.indexed_ms
+    assert (revision_of(data), parked_of(data)) == (profile.revision, profile.parked_ms)
 
 
 @pytest.mark.parametrize("amount", [2**63, 2**64, -(2**63) - 1, 10**40])
@@ -54,24 +63,28 @@ def test_keys_that_are_no_text_are_refused_also_beside_a_wide_number() -> None:
         encode_profile(profile)
 
 
-@pytest.mark.parametrize("version", sorted(snapshot._READERS))
+GOLDEN_PROFILES = {1: a_profile(), 2: a_revised_profile()}
+
+
+@pytest.mark.parametrize("version", snapshot._READ_VERSIONS)
 def test_every_version_that_is_read_has_golden_bytes_that_stay_readable(version: int) -> None:
-    assert parts(decode_profile("c-1042", golden(version), SHOP)) == parts(a_profile())
+    assert parts(decode_profile("c-1042", golden(version), SHOP)) == parts(GOLDEN_PROFILES[version])
     assert wake_of(golden(version)) == a_profile().indexed_ms
 
 
-def test_what_is_written_is_the_newest_golden_bytes() -> None:
-    assert encode_profile(a_profile()) == golden(SNAPSHOT_VERSION)
+@pytest.mark.parametrize("version", snapshot._READ_VERSIONS)
+def test_what_is_written_are_the_golden_bytes(version: int) -> None:
+    assert encode_profile(GOLDEN_PROFILES[version]) == golden(version)
 
 
-def test_the_version_written_and_the_one_before_it_are_read() -> None:
-    assert set(snapshot._READERS) == {version for version in (SNAPSHOT_VERSION - 1, SNAPSHOT_VERSION) if version > 0}
+def test_what_an_older_release_can_read_is_written_so_that_it_can() -> None:
+    assert encode_profile(a_profile())[0] == SNAPSHOT_VERSION - 1
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("version", [0, 3, 255])
 def test_an_unknown_version_is_refused_with_what_to_do(version: int) -> None:
     data = bytes([version]) + encode_profile(a_profile())[1:]
-    with pytest.raises(UnreadableState, match=rf"found version {version}, expected one of \[1\].*start the release"):
+    with pytest.raises(UnreadableState, match=rf"found version {version}, expected one of \[1, 2\].*start the release"):
         decode_profile("c-1042", data, SHOP)
     with pytest.raises(UnreadableState, match=f"found version {version}"):
         wake_of(data)
@@ -79,7 +92,7 @@ def test_an_unknown_version_is_refused_with_what_to_do(version: int) -> None:
 
 @given(st.data())
 def test_any_cut_of_the_bytes_is_noticed(data: st.DataObject) -> None:
-    whole = encode_profile(a_profile())
+    whole = encode_profile(data.draw(st.sampled_from([a_profile(), a_revised_profile()])))
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
     with pytest.raises(UnreadableState) as refused:
         decode_profile("c-1042", cut, SHOP)
