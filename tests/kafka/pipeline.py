@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from stream.app.embedded_broker import free_port
 from stream.codec.instants import from_text
 from stream.core.partition import GRACE_MS
 from stream.rules.load import load_definitions
 from tests.kafka.kit import Incoming, Outgoing, committed_offsets, end_offsets, produce, read_all
+from tests.kafka.ports import lasting_port
 from tests.kafka.truth import clock_steps, expected_rows
 
 WAIT_SECONDS = 60.0
@@ -114,7 +114,7 @@ class Pipeline:
                 "instance": instance,
                 "session_timeout": "6s",
                 "transaction_timeout": "8s",
-                "listen": f"127.0.0.1:{free_port()}",
+                "listen": f"127.0.0.1:{lasting_port()}",
                 "kafka": {"bootstrap.servers": self.address},
                 **self.settings,
             }
