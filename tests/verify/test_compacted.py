@@ -1,4 +1,4 @@
-"""Compaction leaves of each key what came last, and of equal records nobody knows which: none of that is a violation."""
+"""Compaction leaves of each key what came last, and of equal records any may be left: none of that is a violation."""
 
 from __future__ import annotations
 
