@@ -233,8 +233,8 @@ class StateStore:
             self._whole = False  # nothing is lost, the log has it; but the next start shall look closely
 
     def _flush(self) -> None:
-        """Every family by itself: a flush that is asked for takes no other along, those that RocksDB begins do."""
-        for family in (self._wakes, self._customers, self._meta):
+        """All families: one that is asked to flush goes alone, only flushes that RocksDB begins are atomic."""
+        for family in (self._customers, self._wakes, self._meta):
             family.flush()
 
     def _failed(self, doing: str, error: Exception) -> Exception:
