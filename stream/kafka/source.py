@@ -113,6 +113,10 @@ class KafkaSource:
         self._underway.done(records)
         self._something.set()
 
+    def held(self) -> frozenset[int]:
+        """The partitions that the consumer was given and has not let go of."""
+        return frozenset(self._epochs)
+
     # -- from any thread but the event loop's
 
     def stop(self, leave: bool = False) -> None:
