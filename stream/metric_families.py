@@ -18,6 +18,7 @@ STATES = ("starting", "restoring", "running", "idle", "draining", "failed")
 CLOCK_REASONS = (
     "restoring",
     "starting",
+    "core-failed",
     "broker-unreachable",
     "clock-skew",
     "open-transaction",
@@ -26,7 +27,7 @@ CLOCK_REASONS = (
     "unknown",
 )
 """Why a partition's clock stands still, the first that holds. open-transaction: an upstream's, on the input.
-commit-waiting: a transaction of ours has had no answer yet."""
+commit-waiting: a transaction of ours has had no answer yet. core-failed: a bug of ours at a wake."""
 
 HORIZONS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000}
 """`within` of the wakes to come, in ms."""

@@ -285,6 +285,10 @@ class Metrics(Observer):
         self._families["core_failures"].inc()
         self._give_up(partition)
 
+    def wake_failed(self, partition: int) -> None:
+        self._families["core_failures"].inc()
+        self._give_up(partition)
+
     def _give_up(self, partition: int) -> None:
         self._in_progress.dec(self._open.pop(partition, 0))
 

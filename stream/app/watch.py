@@ -143,6 +143,8 @@ class Watch:
         """One of `CLOCK_REASONS`; None: the clock is at most STANDS_AFTER_MS behind."""
         if task.partition.clock_ms >= now_ms - STANDS_AFTER_MS:
             return None
+        if task.wake_failed:
+            return "core-failed"
         if self._engine.blocked_reason is not None:
             return self._engine.blocked_reason
         unread = task.lag if seen is None else seen.end - task.partition.next_offset

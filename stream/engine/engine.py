@@ -27,7 +27,7 @@ from stream.engine.interfaces import Batch, Fenced, Offsets, OutcomeUnknown, Sou
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
-from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings
+from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings, WakeFailed
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
 
 CLOCK_INTERVAL_S = 0.2
@@ -253,6 +253,9 @@ class Engine:
             self.observer.core_failed(batch.partition, failure.offset)
             self._restart(task)
             return
+        except WakeFailed as failure:
+            self._stand_still(task, failure)
+            return
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
         if task.last_event_ms is not None:
             self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
@@ -262,6 +265,13 @@ class Engine:
     def _restart(self, task: PartitionTask) -> None:
         task.aborted(self._next_epoch())
         self.outside.source.start(task.number, task.partition.next_offset, task.epoch)
+
+    def _stand_still(self, task: PartitionTask, failure: WakeFailed) -> None:
+        """No record is to blame, so none can be rejected, and the wake can't be passed over: it would be lost. So this
+        partition's clock stands where it is committed; records go on, and so do the other partitions."""
+        log.error("wake_failed", partition=task.number, clock_ms=task.meta.clock_ms, **_whereabouts(failure))
+        self.observer.wake_failed(task.number)
+        self._restart(task)
 
     # -- commits
 
@@ -309,7 +319,10 @@ class Engine:
         self.observer.commit_phases(self._phases)
         if any(task.backlog for task in moved):
             for task in moved:
-                task.advance_clock()
+                try:
+                    task.advance_clock()
+                except WakeFailed as failure:
+                    self._stand_still(task, failure)
             self._commit_now.set()
 
     def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
@@ -381,7 +394,10 @@ class Engine:
                 end = ends.get(task.number)
                 if end is None:
                     continue
-                task.ask(asked_ms, end)
+                try:
+                    task.ask(asked_ms, end)
+                except WakeFailed as failure:
+                    self._stand_still(task, failure)
                 task.end = end
                 task.lag = max(0, end - task.partition.next_offset)
                 self.observer.lag(task.number, task.lag)
@@ -405,7 +421,7 @@ class Engine:
         self.observer.clock_blocked(reason)
 
 
-def _whereabouts(failure: CoreFailed) -> dict[str, object]:
+def _whereabouts(failure: CoreFailed | WakeFailed) -> dict[str, object]:
     """What the log may say of a failure: its kind and where; its text could hold a customer's data."""
     cause = failure.__cause__
     frames = traceback.extract_tb(cause.__traceback__ if cause else None)[-FRAMES_LOGGED:]

@@ -73,6 +73,10 @@ class CoreFailed(Exception):
         self.offset = offset
 
 
+class WakeFailed(Exception):
+    """The core failed at a wake that the clock fired; the cause is the exception."""
+
+
 @dataclass(slots=True)
 class Prepared:
     """One partition's part of a transaction, and what is true once that is committed."""
@@ -100,6 +104,7 @@ class PartitionTask:
         self.aborts_here = 0  # in a row without a commit
         self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
         self.backlog = False  # the clock has passed wakes that have not fired yet
+        self.wake_failed = False  # the core failed at one: the clock stands until the worker is started again
         self.end: int | None = None  # of the input, when it was last asked for
         self.lag: int | None = None  # records unread then
         self.next_wake_ms: int | None = None  # first entry of the wake index then
@@ -120,7 +125,7 @@ class PartitionTask:
     # -- input
 
     def process(self, batch: Batch) -> None:
-        """Take a batch in. Raises CoreFailed: then drop what is pending and read again."""
+        """Take a batch in. Raises CoreFailed, WakeFailed: then drop what is pending and read again."""
         partition, settings, read_ms = self.partition, self.settings, batch.read_ms
         pending = partition.pending
         take, max_bytes, poisoned = partition.take, settings.max_event_bytes, self.poisoned
@@ -183,12 +188,19 @@ class PartitionTask:
         self.advance_clock()
 
     def advance_clock(self) -> None:
-        """Move the clock as far as what was read allows, and fire what is due within this commit's share."""
+        """Move the clock as far as what was read allows, and fire what is due within this commit's share. Raises
+        WakeFailed: then drop what is pending and read again; the clock stands from then on."""
+        if self.wake_failed:
+            return
         reached_ms = NEVER_MS
         while self.asks and self.asks[0][1] <= self.partition.next_offset:
             reached_ms = self.asks.popleft()[0]
         if reached_ms > self.partition.clock_ms or (self.backlog and self._wakes_left):
-            done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
+            try:
+                done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
+            except Exception as error:
+                self.wake_failed = True
+                raise WakeFailed from error
             self._wakes_left -= self.partition.pending.steps[-1][2]
             self.backlog = not done
 
