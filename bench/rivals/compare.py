@@ -28,7 +28,6 @@ from bench.rivals import builds
 from bench.rivals.engines import (
     CHECKPOINT_MS,
     COMMIT_MS,
-    GROUP,
     HEAP,
     INPUT,
     OUTPUT,
@@ -41,7 +40,7 @@ from bench.rivals.outcomes import Outcome, outcome_of, rows_of, table, write_out
 from bench.rivals.progress import watch, whole_part
 from bench.rivals.reference import Tally, expected, found_changes
 from bench.rivals.waiting import LOADS, HeldEvents, Load, read_events, write_events
-from bench.sampling import CommittedEvents, Stalled, cpu_seconds, peak_rss_bytes
+from bench.sampling import Stalled, cpu_seconds, peak_rss_bytes
 from tests.kafka.apache import ApacheKafka, KafkaFailed, missing_programs
 
 DEFAULT_ENGINES = "ours,kafka-streams,flink,quix,faust,bare"
@@ -99,7 +98,7 @@ def _run(engine: Engine, number: int, given: Given) -> Outcome:
         engine.topics(place)
         held = HeldEvents(kafka.bootstrap, INPUT, given.file, given.births, given.count)
         ends.callback(held.close)
-        committed = ends.enter_context(closing(CommittedEvents(kafka.bootstrap, GROUP, INPUT, PARTITIONS)))
+        committed = ends.enter_context(closing(engine.progress(place)))
         log = place.directory / "engine.log"
         command = engine.command(place)
         with log.open("wb") as output:

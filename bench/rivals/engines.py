@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bench.rig import PARTITIONS, SETTINGS, create_topics
 from bench.rivals import bare, builds
+from bench.rivals.progress import CheckpointedEvents, Progress
+from bench.sampling import CommittedEvents
 from tests.kafka.kit import Topic, admin_of
 from tests.kafka.kit import create_topics as make_topics
 from tests.kafka.pipeline import Pipeline
@@ -47,6 +49,15 @@ def make_plain_topics(place: Place) -> None:
     make_topics(admin, [Topic(INPUT, PARTITIONS), Topic(OUTPUT, PARTITIONS)])
 
 
+def committed_offsets(place: Place) -> Progress:
+    """What the group has committed of the input: the yardstick of every engine but Flink."""
+    return CommittedEvents(place.bootstrap, GROUP, INPUT, PARTITIONS)
+
+
+def checkpointed(place: Place) -> Progress:
+    return CheckpointedEvents(place.directory / "checkpointed")
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """`prepare` fetches and compiles what it needs; `topics` makes what must be there before it starts.
@@ -60,6 +71,7 @@ class Engine:
     command: Callable[[Place], list[str]]
     prepare: Callable[[], object] = lambda: None
     topics: Callable[[Place], None] = make_plain_topics
+    progress: Callable[[Place], Progress] = committed_offsets
     share: int = 1
     checked: bool = True
 
@@ -144,8 +156,16 @@ BARE_TITLES = {
 ENGINES = (
     Engine("ours", "segmenter", _ours, topics=_our_topics),
     Engine("kafka-streams", "Kafka Streams 4.1.1", _kafka_streams, lambda: builds.class_path("kafka-streams")),
-    Engine("flink-rocksdb", "Flink 1.20, RocksDB", _flink("rocksdb"), lambda: builds.class_path("flink")),
-    Engine("flink-heap", "Flink 1.20, heap", _flink("hashmap"), lambda: builds.class_path("flink")),
+    Engine(
+        "flink-rocksdb",
+        "Flink 1.20, RocksDB",
+        _flink("rocksdb"),
+        lambda: builds.class_path("flink"),
+        progress=checkpointed,
+    ),
+    Engine(
+        "flink-heap", "Flink 1.20, heap", _flink("hashmap"), lambda: builds.class_path("flink"), progress=checkpointed
+    ),
     Engine("quix", "Quix Streams 3.28", _quix, lambda: _python("quix")),
     Engine("faust", "Faust 0.15 with a table", _faust, lambda: _python("faust"), share=FAUST_SHARE),
     *(_bare(stage) for stage in bare.STAGES),
