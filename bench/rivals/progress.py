@@ -46,7 +46,8 @@ class CheckpointedEvents:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`time_s` is monotonic, `committed` by partition or in one; CPU since each process began, `busy_cpu_s` since boot."""
+    """`time_s` is monotonic, `committed` by partition or in one number; CPU since each process began, `busy_cpu_s`
+    since boot."""
 
     time_s: float
     committed: tuple[int, ...]
