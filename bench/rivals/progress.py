@@ -143,8 +143,8 @@ def measured_part(looks: Sequence[Look]) -> Part:
 
 
 def whole_part(looks: Sequence[Look]) -> Part:
-    """From the first committed offset to the last."""
-    return Part(next(look for look in looks if look.total > looks[0].total), looks[-1])
+    """From the first committed offset to the last; of no length when everything was committed at the first look."""
+    return Part(next((look for look in looks if look.total > looks[0].total), looks[-1]), looks[-1])
 
 
 def track(looks: Sequence[Look]) -> list[tuple[float, ...]]:
