@@ -96,7 +96,7 @@ def outcome_of(engine: str, title: str, run: int, births: Sequence[Look], events
         births_per_s=whole_part(births).events_per_s,
         committed=[track(births), track(events)],
     )
-    if part.events >= ENOUGH * count:
+    if part.events and part.events >= ENOUGH * count:
         outcome.events_per_s = part.events_per_s
         outcome.measured_events = part.events
         outcome.measured_s = part.seconds
