@@ -67,7 +67,7 @@ STEPS = (
     Step(
         "wakes",
         "wakes --customers 1000000 --seconds 20",
-        170, 420, "wakes --customers 5000 --seconds 5 --rate 200",
+        220, 420, "wakes --customers 5000 --seconds 5 --rate 200",
     ),
     Step(
         "curves",
