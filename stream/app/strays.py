@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stream.kafka.source import SourceFailed
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 10.0
 STRAYED_S = 30.0
 """Longer than an assignment is under way: while partitions are being let go of, it waits for a commit at most."""
 

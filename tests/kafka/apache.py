@@ -33,6 +33,7 @@ BROKER_PROPERTIES = {
     "broker.session.timeout.ms": "4000",  # a killed broker's next life is refused for that long
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    "log.cleaner.backoff.ms": "1000",  # how soon compaction looks again
     "log.retention.ms": "-1",
     "message.max.bytes": str(4 * 1024 * 1024),
     "num.partitions": "1",

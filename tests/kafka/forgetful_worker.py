@@ -27,6 +27,6 @@ def forget(source: KafkaSource, consumer: Consumer, places: list[TopicPartition]
 
 if __name__ == "__main__":
     settings = load_settings(Path(sys.argv[1]), {})
-    strays.STRAYED_S = STRAYED_S
+    strays.STRAYED_S, strays.LOOK_EVERY_S = STRAYED_S, STRAYED_S / 4
     KafkaSource._on_assign = forget  # type: ignore[method-assign]
     run_worker(settings, compile_program(load_definitions([settings.definitions])))
