@@ -182,7 +182,7 @@ class Engine:
             task = self.tasks.pop(partition, None)
             if task is not None:
                 await loop.run_in_executor(self._transacting, task.store.close)
-        self._share_cache()
+        self._share()
         self.observer.dropped(partitions)
 
     async def _restore(self, partition: int, assignment: int) -> None:
@@ -211,14 +211,15 @@ class Engine:
             self.tasks[partition] = task
             task.epoch = self._next_epoch()
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
-            self._share_cache()
+            self._share()
             self.outside.source.start(partition, task.partition.next_offset, task.epoch)
 
-    def _share_cache(self) -> None:
-        """The worker's cache of customers is divided evenly among its partitions."""
+    def _share(self) -> None:
+        """The worker's cache of customers, and the wakes of a commit, are divided evenly among its partitions."""
         live = self._live()
         for task in live:
             task.customers.capacity = self.settings.task.cache_customers // len(live)
+            task.share_wakes(len(live))
 
     def _next_epoch(self) -> int:
         self._epochs += 1
@@ -317,7 +318,10 @@ class Engine:
             return
         self.observer.committed([part.report for part in prepared], seconds)
         self.observer.commit_phases(self._phases)
-        if any(task.backlog for task in moved):
+        live, behind = len(self._live()), sum(task.backlog for task in moved)
+        for task in moved:
+            task.share_wakes(behind if task.backlog else live)
+        if behind:
             for task in moved:
                 try:
                     task.advance_clock()
