@@ -267,7 +267,7 @@ FAMILIES = (
         _ERRORS,
         COUNTER,
         "core_failures",
-        "How often did the core fail on a record? A bug of ours: the record is rejected as internal.",
+        "How often did the core fail? A bug of ours: the record is rejected; at a wake, the clock stands.",
     ),
     Family(
         _ERRORS,

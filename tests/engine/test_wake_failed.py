@@ -1,4 +1,4 @@
-"""A bug that only silence shows: no record is to blame. One partition's clock stands, nothing is lost, the rest goes on."""
+"""A bug that only silence shows: no record is to blame. One partition's clock stands, the rest goes on."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Stumbling:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._program, name)
 
-    def facts(self, cells: list[Any], now_ms: int) -> dict[str, Any]:
+    def because(self, index: int, cells: list[Any], now_ms: int) -> Any:
         if now_ms == BAD_DUE_MS:
             raise ZeroDivisionError("a bug of ours")
-        return self._program.facts(cells, now_ms)
+        return self._program.because(index, cells, now_ms)
 
 
 class Told(Observer):
@@ -39,13 +39,12 @@ class Told(Observer):
 
 async def stumbled() -> tuple[World, Worker, Told]:
     """`bad` and `good` on partition 0, `far` on 1, each with one order; then 40 days of silence."""
-    world, told = World(partitions=2, now_ms=START + DAY), Told()
+    world, told = World(partitions=2, now_ms=START + 6 * DAY), Told()
     worker = Worker(world, Stumbling(PROGRAM), told)  # type: ignore[arg-type]
     await worker.assign(0, 1)
     world.send("bad", order("bad", START + 2 * DAY, 1))
     world.send("good", order("good", START + 5 * DAY, 2))
     world.send("far", order("far", START + 2 * DAY + 5, 3), 1)
-    world.now_ms = START + 6 * DAY
     await worker.settle()
     world.now_ms += 40 * DAY
     await worker.settle()
