@@ -26,6 +26,7 @@ from stream.engine.interfaces import Batch, Produce, StateStore
 from stream.engine.local import encode_local
 from stream.engine.members import members_after
 from stream.engine.observer import CommitReport
+from stream.errors import SegmenterError
 
 WAKES_PER_COMMIT = 5_000
 """Of all partitions of a worker: a storm of wakes shares the commit with records instead of holding them up.
@@ -157,6 +158,8 @@ class PartitionTask:
                 take(item, read_ms)
                 if type(item) is Event:
                     events[item.name] += 1
+            except SegmenterError:
+                raise  # the disk's fault or a state's that can't be read: no record may be rejected for it
             except Exception as error:
                 # Any failure of the core is this record's: it is rejected on the second try, journaled and alarmed.
                 if offset in poisoned:
@@ -199,6 +202,8 @@ class PartitionTask:
         if reached_ms > self.partition.clock_ms or (self.backlog and self._wakes_left):
             try:
                 done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
+            except SegmenterError:
+                raise  # the disk's fault: the next start looks closely
             except Exception as error:
                 self.wake_failed = True
                 raise WakeFailed from error
