@@ -6,7 +6,7 @@ from the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -84,6 +84,25 @@ class Offsets(Protocol):
         """(first offset, end offset asked read_uncommitted) of the changelog's partition."""
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Why something is held (`core.holds` knows the keys): who held it, when, and the reason they gave."""
+
+    by: str
+    at_ms: int
+    reason: str
+
+
+class Controls(Protocol):
+    """What is held in the whole pipeline. Safe to call from several threads. Raises OutcomeUnknown."""
+
+    def read(self) -> Mapping[str, Control]:
+        """What is held now, by key: everything written before the call is counted."""
+
+    def write(self, key: str, control: Control | None) -> None:
+        """Hold a key, or release it (None). Written when it returns."""
+
+
 class ChangelogRecord(NamedTuple):
     offset: int
     key: bytes
@@ -116,6 +135,9 @@ class Source(Protocol):
 
     def start(self, partition: int, offset: int, epoch: int) -> None:
         """Seek there, stamp what follows with `epoch`, resume."""
+
+    def halt(self, partition: int) -> None:
+        """Read nothing of it until it is started again; what was handed out is of an older epoch."""
 
     async def group_metadata(self) -> Any: ...
     def done(self, records: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from stream.engine.interfaces import Produce
+from stream.engine.interfaces import Control, Produce
 from tests.simulation.group import Group
 
 TRANSACTION_MS = 2_500
@@ -128,6 +128,7 @@ class Broker:
         self.producers: dict[str, Producer] = {}
         self.offsets: dict[int, tuple[int, str]] = {}  # the group's, committed
         self.group = Group(partitions)
+        self.controls: dict[str, Control] = {}
         self.timed_out = 0
 
     def log(self, topic: str, partition: int) -> Log:
