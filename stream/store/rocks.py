@@ -114,7 +114,7 @@ class StateStore:
         batch.put(META_KEY, meta, self._in_meta)
         try:
             if self._rebuilding:
-                self._customers.flush()  # atomic over all column families
+                self._flush()
                 self._rebuilding = False
                 self._whole = True  # who gives the `meta` has counted and compared
             self._database.write(batch)
@@ -210,9 +210,14 @@ class StateStore:
     def _flush_to_seal(self) -> None:
         """Everything into tables, so that opening has no log to replay."""
         try:
-            self._customers.flush()
+            self._flush()
         except Exception:
             self._whole = False  # nothing is lost, the log has it; but the next start shall look closely
+
+    def _flush(self) -> None:
+        """All families: one that is asked to flush goes alone, only flushes that RocksDB begins are atomic."""
+        for family in (self._customers, self._wakes, self._meta):
+            family.flush()
 
     def _failed(self, doing: str, error: Exception) -> Exception:
         self._whole = self._unchanged = False

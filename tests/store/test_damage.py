@@ -180,6 +180,9 @@ def test_a_process_killed_after_a_rebuild_loses_nothing_of_it(tmp_path: Path) ->
     assert ended.returncode == -signal.SIGKILL
     assert doubt(path) is None
     assert keys_in(path) == 5000
+    again = StateStore.open(path, MEMORY)
+    assert sum(1 for _ in again.due(0, 2)) == 5000
+    again.close()
 
 
 def test_a_store_whose_files_are_gone_can_still_be_let_go_of(tmp_path: Path) -> None:
