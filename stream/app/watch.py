@@ -20,7 +20,7 @@ import structlog
 from stream.core.holds import PARKED_AT_MS
 from stream.engine.engine import Engine
 from stream.engine.interfaces import Transactions
-from stream.engine.task import PartitionTask
+from stream.engine.task import REJECTS, PartitionTask
 from stream.errors import SegmenterError
 from stream.kafka.watch import Ends, KafkaWatch
 from stream.metrics import HORIZONS, Metrics
@@ -148,6 +148,8 @@ class Watch:
         unread = task.lag if seen is None else seen.end - task.partition.next_offset
         if seen is not None and task.partition.next_offset >= seen.stable and self._held_s(self._input, task.number):
             return "open-transaction"
+        if unread and task.stopped:
+            return REJECTS
         if unread:
             return "unread-records"
         return "unknown" if self._engine.commit_started_s is None else "commit-waiting"

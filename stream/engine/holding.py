@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stream.engine.interfaces import Control, Controls, OutcomeUnknown
+from stream.codec.control import Control
+from stream.engine.interfaces import Controls, OutcomeUnknown
 
 
 class ControlsUnreachable(OutcomeUnknown):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from stream.codec.control import Control
+
 Headers = list[tuple[str, bytes]]
 
 
@@ -82,15 +84,6 @@ class Offsets(Protocol):
 
     def changelog_bounds(self, partition: int) -> tuple[int, int]:
         """(first offset, end offset asked read_uncommitted) of the changelog's partition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """Why something is held (`core.holds` knows the keys): who held it, when, and the reason they gave."""
-
-    by: str
-    at_ms: int
-    reason: str
 
 
 class Controls(Protocol):

@@ -34,6 +34,9 @@ WAKES_PER_COMMIT = 5_000
 PARKED_PER_STEP = 5_000
 """Parked customers looked at in one go after a release, though most of them may still be held."""
 
+REJECTS = "rejects"
+"""Why the clock of a stopped partition stands still."""
+
 CLOCK_ASKS = 16
 """End offsets asked and not reached yet; under steady load the oldest is reached within a few polls."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from stream.codec.control import Control
 from stream.codec.journal import decode_journal, decode_meta
 from stream.core.holds import PARKED_AT_MS
-from stream.engine.interfaces import Control, OutcomeUnknown
+from stream.engine.interfaces import OutcomeUnknown
 from stream.verify.check import check
 from tests.engine.world import DAY, START, Fault, Worker, World
 from tests.verify.worlds import NAMES, PROGRAM, Copy, log_of, order, verified

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from stream.engine.interfaces import Control, Produce
+from stream.codec.control import Control
+from stream.engine.interfaces import Produce
 from tests.simulation.group import Group
 
 TRANSACTION_MS = 2_500

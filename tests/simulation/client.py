@@ -7,13 +7,13 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stream.codec.control import Control
 from stream.codec.journal import META_KEY
 from stream.engine.engine import Engine
 from stream.engine.interfaces import (
     Batch,
     ChangelogRecord,
     Committed,
-    Control,
     Fenced,
     OutcomeUnknown,
     Produce,

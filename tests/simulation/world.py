@@ -14,7 +14,8 @@ from hashlib import blake2b
 from random import Random
 from typing import Any
 
-from stream.engine.interfaces import Control, Fenced, OutcomeUnknown, Produce
+from stream.codec.control import Control
+from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
 from stream.engine.task import WAKES_PER_COMMIT
 from tests.simulation.broker import Broker, State, Transaction
 from tests.simulation.client import INPUT
