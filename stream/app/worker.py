@@ -44,6 +44,7 @@ from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
 from stream.errors import SegmenterError, StartRefused
 from stream.kafka.changelog import KafkaChangelogReader
+from stream.kafka.control import KafkaControls
 from stream.kafka.membership import Membership
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.source import KafkaSource
@@ -130,7 +131,8 @@ def build(
 ) -> Built:
     """Wire everything. `clock` is the only time anything of the worker knows."""
     topics = settings.topics
-    outputs = [*(name for name in topics.own if name != topics.input), *map(topics.extra, program.extra_topics)]
+    written = (name for name in topics.own if name not in (topics.input, topics.control))
+    outputs = [*written, *map(topics.extra, program.extra_topics)]
     metrics = Metrics(
         program,
         input_topic=topics.input,
@@ -158,8 +160,9 @@ def build(
         observer,
     )
     outside = Outside(
-        source, transactions, offsets, restorer, clock, die, crash_point_from(os.environ.get(CRASH_VARIABLE, ""))
-    )
+        source, transactions, offsets, restorer, clock, die, crash_point_from(os.environ.get(CRASH_VARIABLE, "")),
+        KafkaControls(settings),
+    )  # fmt: skip
     engine = Engine(program, _engine_settings(settings), outside, observer)
     source.owner = engine
     customer_events = CustomerEvents(app)

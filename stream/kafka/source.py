@@ -72,7 +72,7 @@ class KafkaSource:
         self._underway = _Underway()
         self._epochs: dict[int, int] = {}  # of the partitions assigned; 0 until started
         self._serials: dict[int, int] = {}
-        self._commands: dict[int, tuple[int, int]] = {}  # partition -> (offset, epoch)
+        self._commands: dict[int, tuple[int, int] | None] = {}  # partition -> (offset, epoch); None: halt
         self._commands_lock = threading.Lock()
         self._sought: dict[int, int] = {}  # partition -> offset sought, until the first thing from there is believed
         self._beyond: dict[int, int] = {}  # partition -> offset beyond it that came first the last time
@@ -97,6 +97,11 @@ class KafkaSource:
     def start(self, partition: int, offset: int, epoch: int) -> None:
         with self._commands_lock:
             self._commands[partition] = (offset, epoch)
+        self._something.set()
+
+    def halt(self, partition: int) -> None:
+        with self._commands_lock:
+            self._commands[partition] = None
         self._something.set()
 
     async def group_metadata(self) -> Any:
@@ -152,9 +157,14 @@ class KafkaSource:
     def _carry_out_commands(self) -> None:
         with self._commands_lock:
             commands, self._commands = self._commands, {}
-        for partition, (offset, epoch) in commands.items():
+        for partition, command in commands.items():
             if partition not in self._epochs:
                 continue  # taken away meanwhile
+            if command is None:
+                self._epochs[partition] = 0
+                self._consumer.pause([TopicPartition(self._topic, partition)])
+                continue
+            offset, epoch = command
             place = TopicPartition(self._topic, partition, offset)
             try:
                 self._consumer.seek(place)

@@ -24,6 +24,7 @@ MUST_HAPPEN = (
     "wall clock steps ahead", "wall clock steps back", "clock blocked: clock-skew", "clock blocked: broker-unreachable",
     "time jumps", "event", "late event", "producer's clock ahead", "event at a window's edge", "record repeated",
     "poison record", "erasure", "core failed", "upstream transaction committed", "upstream transaction aborted",
+    "hold", "release", "answers kept back", "clock blocked: control-unreachable",
     "commit", "changes", "changes by silence", "corrections", "duplicates passed over", "world of storms",
 )  # fmt: skip
 
