@@ -71,3 +71,23 @@ def test_a_name_that_nobody_has_is_refused_with_the_nearest(quick):
         quick, "hold", "clock", "--event", "Order Complete", check=False
     )
     assert "expected one of 0 to 0" in command(quick, "hold", "partition", "3", check=False)
+
+
+def test_an_input_that_goes_silent_is_held_by_itself_until_a_human_releases_it(apache_kafka, topics, tmp_path):
+    with pipeline_with("12s", apache_kafka, topics, tmp_path, silence_hold="3s") as pipeline:
+        worker = pipeline.start(command=("-m", "tests.kafka.hurried_worker"))
+        pipeline.wait_for(lambda: worker.get("/readyz")[0] == 200, 40, worker)
+        began_ms = last_ms = now_ms()
+        while now_ms() < began_ms + 22_000:
+            last_ms = now_ms()
+            pipeline.send([(f"c{n}", order(last_ms, last_ms + n), last_ms) for n in range(20)])
+            pipeline.wait_for(lambda due_ms=last_ms + 500: now_ms() > due_ms)
+            assert held(worker) == []
+        pipeline.wait_for(lambda: held(worker) == ["clock"], 12)
+        pipeline.wait_for(lambda: now_ms() > last_ms + 12_000 + 4_000)
+        assert lapses(pipeline) == []
+        assert "silence_hold" in command(pipeline, "holds")
+        command(pipeline, "release", "all")
+        pipeline.wait_for(lambda: len(lapses(pipeline)) == 20, 20)
+        assert worker.stop() == 0
+        verify(pipeline)
