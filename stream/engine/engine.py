@@ -196,7 +196,7 @@ class Engine:
             task = self.tasks.pop(partition, None)
             if task is not None:
                 await loop.run_in_executor(self._transacting, task.store.close)
-        self._share_cache()
+        self._share()
         self._guard.dropped(partitions)
         self.observer.dropped(partitions)
 
@@ -228,7 +228,7 @@ class Engine:
             task.hold(self.holding.keys, self.outside.clock())
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
             self._start_reading(task)
-            self._share_cache()
+            self._share()
 
     async def _learn_holds(self, given_up: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
         """No partition takes in a record before it is known what is held."""
@@ -249,11 +249,12 @@ class Engine:
         else:
             self.outside.source.start(task.number, task.partition.next_offset, task.epoch)
 
-    def _share_cache(self) -> None:
-        """The worker's cache of customers is divided evenly among its partitions."""
+    def _share(self) -> None:
+        """The worker's cache of customers, and the wakes of a commit, are divided evenly among its partitions."""
         live = self._live()
         for task in live:
             task.customers.capacity = self.settings.task.cache_customers // len(live)
+            task.share_wakes(len(live))
 
     def _next_epoch(self) -> int:
         self._epochs += 1
@@ -350,7 +351,10 @@ class Engine:
         self.observer.commit_phases(self._phases)
         for part in prepared:
             self._guard.committed(part.report)
-        if any(task.backlog for task in moved):
+        live, behind = len(self._live()), sum(task.backlog for task in moved)
+        for task in moved:
+            task.share_wakes(behind if task.backlog else live)
+        if behind:
             for task in moved:
                 task.advance_clock()
             self._commit_now.set()

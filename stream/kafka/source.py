@@ -118,6 +118,10 @@ class KafkaSource:
         self._underway.done(records)
         self._something.set()
 
+    def held(self) -> frozenset[int]:
+        """The partitions that the consumer was given and has not let go of."""
+        return frozenset(self._epochs)
+
     # -- from any thread but the event loop's
 
     def stop(self, leave: bool = False) -> None:
@@ -262,10 +266,12 @@ class KafkaSource:
                 "has deleted it, or the topic was made anew. Lengthen the retention; to go on without those events "
                 "begin anew under another `name` and `output_prefix`."
             )
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        if error.code() == KafkaError.FENCED_INSTANCE_ID or (error.fatal() and "group.instance.id" in error.str()):
+            # librdkafka can't go on from here, and which of the two it was can't be seen from inside.
             raise SourceFailed(
-                f"another worker runs as instance {self._settings.instance!r} of {self._settings.name!r}; give every "
-                "worker its own `instance`"
+                f"the group let another in as instance {self._settings.instance!r} of {self._settings.name!r}. If the "
+                "brokers were away just now, it was this worker's own earlier attempt to join, and starting it again "
+                "is enough; else another worker uses that name: give every worker its own `instance`"
             )
         if error.fatal() or error.code() in _ENDING:
             raise SourceFailed(f"{self._topic}: the consumer failed: {describe(error)}")

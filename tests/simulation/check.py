@@ -204,15 +204,14 @@ def _state(world: World, partition: int) -> Iterator[str]:
 
 
 def _verified(world: World) -> list[str]:
-    """What `segmenter verify` says of the same topics. It is given what was compacted away, too: of two equal states of
-    one customer it can't tell which is gone."""
+    """What `segmenter verify` says of the same topics, as compaction has left them."""
     topics: dict[str, list[Record]] = {}
     for (topic, partition), log in world.broker.logs.items():
         appended = topic != INPUT
         topics.setdefault(topic, []).extend(
             Record(topic, partition, offset, entry.at_ms if appended else entry.stamp_ms, entry.record.key,
                    entry.record.value, entry.record.headers, appended)
-            for offset, entry in log.ever_committed() if entry.record is not None
+            for offset, entry in log.committed() if entry.record is not None
         )  # fmt: skip
     memory = MemoryLog(topics, world.broker.offsets, range(PARTITIONS), markers=1)
     report = check(memory, PROGRAM, NAMES, Options(GRACE_MS, MAX_EVENT_BYTES, skew_ms=world.most_skew_ms))

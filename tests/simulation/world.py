@@ -18,7 +18,7 @@ from stream.codec.control import Control
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
 from stream.engine.task import WAKES_PER_COMMIT
 from tests.simulation.broker import Broker, State, Transaction
-from tests.simulation.client import INPUT
+from tests.simulation.client import INPUT, MEMBERSHIPS, STATE
 from tests.simulation.disk import Disk
 from tests.simulation.events import Sent, payload, poison
 from tests.simulation.host import Armed, Fault, Host, Instance
@@ -198,8 +198,8 @@ class World:
 
     def compact(self) -> None:
         for (topic, _), log in self.broker.logs.items():
-            if topic == "state" and log.compact():
-                self.happened("changelog compacted")
+            if topic in (STATE, MEMBERSHIPS) and log.compact():
+                self.happened("state or memberships compacted")
 
     # -- holds
 
