@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,26 @@ def test_an_input_that_goes_silent_is_held_by_itself_until_a_human_releases_it(a
         pipeline.wait_for(lambda: len(lapses(pipeline)) == 20, 20)
         assert worker.stop() == 0
         verify(pipeline)
+
+
+def test_a_partition_of_rubbish_is_stopped_over_a_restart_until_a_human_says_to_go_on(quick):
+    worker = quick.start_ready()
+    quick.send([(f"p{n}", b"{rubbish", now_ms()) for n in range(1_200)])
+    quick.wait_for(lambda: held(worker) == ["partition/0"], 20)
+    quick.send([("c1", order(now_ms(), 1), now_ms())])
+    quick.wait_for(lambda: '"reading"' in worker.get("/readyz")[1], 10)
+    worker.kill()
+    worker = quick.start()
+    quick.wait_for(lambda: '"reading"' in worker.get("/readyz")[1], 40)
+    stands = re.compile(r'segmenter_clock_blocked\{[^}]*reason="rejects"[^}]*\} 1\.0')
+    quick.wait_for(lambda: stands.search(worker.get("/metrics")[1]) is not None, 30)
+    assert (
+        'segmenter_held_since_timestamp_seconds{by="reject_stop_ratio",hold="partition/0"}'
+        in (worker.get("/metrics")[1])
+    )
+    assert not quick.caught_up() and quick.changes() == []
+    command(quick, "release", "partition", "0")
+    quick.wait_caught_up()
+    quick.wait_for(lambda: len(lapses(quick)) == 1, 20)
+    assert worker.stop() == 0
+    verify(quick)
