@@ -317,6 +317,22 @@ FAMILIES = (
         ("topic", "partition", "within"),
     ),
     Family(
+        _TIME,
+        GAUGE,
+        "held_since_timestamp_seconds",
+        "What is held, and since when? `hold` is its key; `by` is silence_hold, reject_stop_ratio, or human. Absent: "
+        "nothing is.",
+        ("hold", "by"),
+    ),
+    Family(
+        _TIME,
+        GAUGE,
+        "held_customers",
+        "How many customers wait for a release? Something of them is kept back, or was due while the clock is held. "
+        "Counted every minute.",
+        _PARTITION,
+    ),
+    Family(
         _KAFKA,
         GAUGE,
         "consumer_lag",

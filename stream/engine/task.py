@@ -239,6 +239,13 @@ class PartitionTask:
         self.backlog |= bool(released)  # what waited is due
         return bool(partition.pending.holds)
 
+    def next_to_fire(self) -> int | None:
+        """When the index's first entry is due; None too while the whole clock is held and that instant is past."""
+        partition = self.partition
+        first_ms = partition.wakes.peek()
+        held = partition.hold is not None and partition.hold.whole
+        return None if held and first_ms is not None and first_ms <= partition.clock_ms else first_ms
+
     @property
     def stopped(self) -> bool:
         """Whether no records are to be read: too many were rejected, and nobody has said yet to go on."""
