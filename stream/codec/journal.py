@@ -32,6 +32,11 @@ _VERSION = "v"
 _DIGEST_BYTES = 16
 
 
+def optional(default: Callable[[], Any]) -> Any:
+    """A field that came later: not written where it holds its default, which is what a record without it means."""
+    return field(default_factory=default, metadata={"optional": True})
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """A partition after a commit. Instants are ms UTC, digests 32 hex digits.
@@ -49,6 +54,7 @@ class Meta:
     journal_digest       of the last journal record's bytes
     members              how many customers are in each segment and stage, keyed `segment` or `dimension/stage`; 0 is
                          left out
+    holds                what is held (`core.holds`): key -> since when
     """
 
     next_offset: int
@@ -65,6 +71,7 @@ class Meta:
     replay_until_ms: int
     journal_digest: str
     members: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, int] = optional(dict)  # noqa: RUF009 (it is a field)
 
     @classmethod
     def first(
@@ -110,6 +117,7 @@ class JournalRecord:
                              from one start to the next: grace_ms, max_event_bytes
     keys, digest             of the state after the commit
     previous                 digest of the record before (`journal_digest`)
+    holds                    [offset, how many of the steps before, instant, key, 1 held or 0 released]
     """
 
     partition: int
@@ -129,6 +137,7 @@ class JournalRecord:
     previous: str
     run_id: str
     nonce: str
+    holds: list[list[Any]] = optional(list)  # noqa: RUF009 (it is a field)
 
 
 _Value = TypeVar("_Value", Meta, JournalRecord)
@@ -155,11 +164,6 @@ def decode_journal(data: bytes) -> JournalRecord:
 def journal_digest(data: bytes) -> str:
     """What the next record names as `previous`: BLAKE2b-128 of a record's bytes, in hex."""
     return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
-
-
-def optional(default: Callable[[], Any]) -> Any:
-    """A field that came later: not written where it holds its default, which is what a record without it means."""
-    return field(default_factory=default, metadata={"optional": True})
 
 
 def _encode(value: Meta | JournalRecord, version: int) -> bytes:

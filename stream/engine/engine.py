@@ -16,14 +16,15 @@ import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from stream.core.program import Program
-from stream.engine.interfaces import Batch, Fenced, Offsets, OutcomeUnknown, Source, Transactions
+from stream.engine.holding import ControlsUnreachable, Holding, NoControls
+from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
@@ -53,6 +54,8 @@ p99, 1 gives 466 ms."""
 LONGEST_STRETCH_S = 1.0
 ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
+CONTROL_AGAIN_S = 0.5
+CONTROL_UNREACHABLE = "control-unreachable"
 FRAMES_LOGGED = 5
 
 log = structlog.get_logger()
@@ -75,6 +78,7 @@ class Outside:
     clock: Callable[[], int]
     fatal: Callable[[BaseException], None]
     crash_point: CrashPoint
+    controls: Controls = field(default_factory=NoControls)
 
 
 class Engine:
@@ -90,6 +94,7 @@ class Engine:
         self.failure: BaseException | None = None  # what ends the process
         self.commit_failed = False  # the newest transaction was aborted
         self.commit_started_s: float | None = None  # monotonic, while a transaction is under way
+        self.holding = Holding(outside.controls)
         self._ticks = 0
         self._lock = asyncio.Lock()
         self._epochs = 0
@@ -203,16 +208,36 @@ class Engine:
             restored = await loop.run_in_executor(self._restoring, self.outside.restorer.restore, partition, given_up)
         except GivenUp:
             return
+        await self._learn_holds(given_up, loop)
         async with self._lock:
             if given_up() or self._closed:
                 restored.store.close()
                 return
             task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
             self.tasks[partition] = task
-            task.epoch = self._next_epoch()
+            task.hold(self.holding.keys, self.outside.clock())
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
+            self._start_reading(task)
             self._share()
-            self.outside.source.start(partition, task.partition.next_offset, task.epoch)
+
+    async def _learn_holds(self, given_up: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
+        """No partition takes in a record before it is known what is held."""
+        while not given_up():
+            try:
+                await loop.run_in_executor(self._restoring, self.holding.refresh)
+                return
+            except ControlsUnreachable:
+                self._blocked(CONTROL_UNREACHABLE)
+                await asyncio.sleep(CONTROL_AGAIN_S)
+
+    def _start_reading(self, task: PartitionTask) -> None:
+        """From where it stands, under a new epoch; unless it is stopped."""
+        task.epoch = self._next_epoch()
+        task.serial = 0
+        if task.stopped:
+            self.outside.source.halt(task.number)
+        else:
+            self.outside.source.start(task.number, task.partition.next_offset, task.epoch)
 
     def _share(self) -> None:
         """The worker's cache of customers, and the wakes of a commit, are divided evenly among its partitions."""
@@ -261,8 +286,9 @@ class Engine:
             self._commit_now.set()
 
     def _restart(self, task: PartitionTask) -> None:
-        task.aborted(self._next_epoch())
-        self.outside.source.start(task.number, task.partition.next_offset, task.epoch)
+        task.aborted()
+        task.hold(self.holding.keys, self.outside.clock())
+        self._start_reading(task)
 
     # -- commits
 
@@ -370,10 +396,17 @@ class Engine:
         asked_ms = self.outside.clock()
         loop = asyncio.get_running_loop()
         try:
+            # What is held comes first: the clock must not pass an instant at which something was.
+            await loop.run_in_executor(self._asking, self.holding.refresh)
             ends = await loop.run_in_executor(self._asking, self.outside.offsets.high_watermarks, live)
+        except ControlsUnreachable:
+            self._blocked(CONTROL_UNREACHABLE)
+            return
         except OutcomeUnknown:
             self._blocked("broker-unreachable")
             return
+        async with self._lock:
+            self._apply_holds(asked_ms)
         if self._skewed():
             # A new commit measures again; without one a passing fault of either clock would hold us for ever.
             self._blocked("clock-skew")
@@ -397,6 +430,15 @@ class Engine:
                     self._commit_now.set()
             self._ticks += 1
         self._blocked(None)
+
+    def _apply_holds(self, now_ms: int) -> None:
+        keys = self.holding.keys
+        for task in self._live():
+            stopped = task.stopped
+            if task.hold(keys, now_ms):
+                self._commit_now.set()
+            if task.stopped != stopped:
+                self._start_reading(task)
 
     def _skewed(self) -> bool:
         times = self.outside.transactions.broker_time_ms()

@@ -37,7 +37,7 @@ class CommitReport:
     committed_ms: int = 0
 
 
-CLOCK_BLOCKS = ("starting", "broker-unreachable", "clock-skew")
+CLOCK_BLOCKS = ("starting", "broker-unreachable", "clock-skew", "control-unreachable")
 """Why the clocks of all partitions stand still: the reasons `clock_blocked` may give."""
 
 COMMIT_PHASES = ("build", "produce", "offsets", "commit", "store")

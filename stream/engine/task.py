@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from stream.codec.outbound import Encoder, Headers, Origin
 from stream.codec.snapshot import digest, encode_profile
 from stream.core.changes import Change, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Decoded, Event, Reason, Rejected
+from stream.core.holds import STOPPED
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Program
@@ -30,6 +31,12 @@ from stream.engine.observer import CommitReport
 WAKES_PER_COMMIT = 5_000
 """Of all partitions of a worker: a storm of wakes shares the commit with records instead of holding them up.
 A wake that changes something costs some 100 us."""
+
+PARKED_PER_STEP = 5_000
+"""Parked customers looked at in one go after a release, though most of them may still be held."""
+
+REJECTS = "rejects"
+"""Why the clock of a stopped partition stands still."""
 
 CLOCK_ASKS = 16
 """End offsets asked and not reached yet; under steady load the oldest is reached within a few polls."""
@@ -112,11 +119,13 @@ class PartitionTask:
         self._stamps: dict[int, int] = {}  # offset of a record that changed something -> its timestamp
         self._encoder = Encoder(Origin(settings.name, meta.run_id, settings.input_topic, number), program)
         position = Position(
-            meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms
-        )
+            meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms,
+            meta.holds,
+        )  # fmt: skip
         self.partition = Partition(
             number, program, self.customers.load, self._stored_wakes, position, settings.grace_ms
         )
+        self.partition.parked_at_once = PARKED_PER_STEP
 
     # -- input
 
@@ -199,6 +208,25 @@ class PartitionTask:
         self._wakes_left = max(0, self._wakes_left + share - self._wakes_share)
         self._wakes_share = share
 
+    def hold(self, keys: Iterable[str], at_ms: int) -> bool:
+        """From now on these are held (`core.holds`), and nothing else is; of `partition/N` only the own one matters.
+        Returns whether that is news."""
+        partition = self.partition
+        own = f"{STOPPED}{self.number}"
+        wanted = {key for key in keys if key == own or not key.startswith(STOPPED)}
+        for key in sorted(wanted - partition.holds.keys()):
+            partition.set_hold(key, True, at_ms)
+        released = sorted(partition.holds.keys() - wanted)
+        for key in released:
+            partition.set_hold(key, False, at_ms)
+        self.backlog |= bool(released)  # what waited is due
+        return bool(partition.pending.holds)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no records are to be read: too many were rejected, and nobody has said yet to go on."""
+        return f"{STOPPED}{self.number}" in self.partition.holds
+
     # -- commit
 
     @property
@@ -231,6 +259,7 @@ class PartitionTask:
             keys=keys,
             digest=f"{total:032x}",
             members=members_after(self.meta.members, pending.changes, self.program.definitions),
+            holds=dict(position.holds),
         )
         journal = encode_journal(self._journal(meta))
         meta = replace(meta, journal_digest=journal_digest(journal))
@@ -247,7 +276,7 @@ class PartitionTask:
 
     def committed(self, prepared: Prepared, changelog_offset: int, now_ms: int) -> None:
         """The transaction is in the log: write the store, then what was touched is clean."""
-        added, removed = self.partition.wakes.edits()
+        added, removed = self.partition.index_edits()
         self.store.write(
             prepared.customers,
             [(due, customer_id.encode()) for due, customer_id in added],
@@ -277,13 +306,11 @@ class PartitionTask:
             elif type(cause) is ClockCause:
                 report.clock_lags_ms.append(max(0, now_ms - cause.due_ms - grace_ms))
 
-    def aborted(self, epoch: int) -> None:
-        """Nothing of what was pending happened; records come again from the committed offset, stamped `epoch`."""
+    def aborted(self) -> None:
+        """Nothing of what was pending happened; records come again from the committed offset."""
         self.partition.aborted()
         self.asks.clear()
         self.backlog = False
-        self.epoch = epoch
-        self.serial = 0
         self._fresh_commit()
 
     def _fresh_commit(self) -> None:
@@ -385,6 +412,7 @@ class PartitionTask:
             previous=self.meta.journal_digest,
             run_id=meta.run_id,
             nonce=meta.nonce,
+            holds=[[*when, key, int(held)] for *when, key, held in pending.holds],
         )
 
 

@@ -7,9 +7,10 @@ survive its own encoding shows.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_meta
@@ -26,6 +27,7 @@ from stream.verify.log import Names, Record
 from stream.verify.report import Expected
 
 DIGEST_MODULUS = 1 << 128
+STEP_FIELDS = 3
 
 INTERNAL_DETAIL = "the processor failed on this record"
 """Text with a record on which the core failed when it was first read; the journal names it as `internal`."""
@@ -99,13 +101,11 @@ class Model:
         partition.grace_ms = grace_ms
         self._originals, self._times, self._short, self._overdue_ms = {}, {}, False, None
         internal = {offset for offset, reason in journal.rejected if reason == Reason.INTERNAL}
-        steps = iter([tuple(step) for step in journal.steps])
-        step = next(steps, None)
+        steps = deque(self._in_order(journal))
         times = _ReadTimes(journal.batches)
         for record in records:
-            while step is not None and step[0] <= record.offset:
-                self._step(step)
-                step = next(steps, None)
+            while steps and steps[0][0] <= record.offset:
+                self._step(steps.popleft())
             read_ms = times.at(record.offset)
             if record.unreadable_headers:
                 item: Decoded = Rejected(record.offset, Reason.INVALID_UTF8, HEADERS_DETAIL)
@@ -114,9 +114,8 @@ class Model:
             else:
                 item = _decoded(record, read_ms, max_bytes)
             self._take(item, read_ms, record)
-        while step is not None:
-            self._step(step)
-            step = next(steps, None)
+        while steps:
+            self._step(steps.popleft())
         partition.skip_to(journal.to_offset)
         return self._commit(commit)
 
@@ -132,17 +131,30 @@ class Model:
         if len(pending.rejected) != rejected:
             self._originals[record.offset] = record
 
-    def _step(self, step: tuple[int, ...]) -> None:
-        offset, clock_ms, popped = step
-        partition = self.partition
+    def _in_order(self, journal: JournalRecord) -> Iterator[list[Any]]:
+        """The steps, and between them what was held and released."""
+        holds = deque(journal.holds)
+        for count, step in enumerate(journal.steps):
+            while holds and holds[0][1] <= count:
+                yield holds.popleft()
+            yield step
+        yield from holds
+
+    def _step(self, step: list[Any]) -> None:
+        offset, partition = step[0], self.partition
         partition.skip_to(offset)
+        if len(step) > STEP_FIELDS:
+            _, _, at_ms, key, held = step
+            partition.set_hold(key, bool(held), at_ms)
+            return
+        _, clock_ms, popped = step
         try:
             partition.step(clock_ms, popped)
         except Exception as error:
             raise ModelFailed(None) from error
         self._short |= partition.pending.steps[-1][2] != popped
         self.stepped_ms = clock_ms
-        left_ms = partition.wakes.peek()
+        left_ms = None if partition.hold is not None and partition.hold.whole else partition.wakes.peek()
         if left_ms is not None and left_ms <= clock_ms - partition.grace_ms:
             self._overdue_ms = clock_ms - partition.grace_ms - left_ms
 
@@ -164,7 +176,7 @@ class Model:
             self.keys, f"{self.total:032x}", self._times,
             popped=sum(step[2] for step in pending.steps), short=self._short, overdue_ms=self._overdue_ms,
         )  # fmt: skip
-        added, removed = self.partition.wakes.edits()
+        added, removed = self.partition.index_edits()
         self.disk.write_wakes(added, removed)
         self.partition.committed()
         replayed.first_wake_ms = self.partition.wakes.peek()
@@ -259,6 +271,7 @@ class Model:
             replay_until_ms=constants.replay_until_ms,
             journal_digest=commit.digest,
             members=self.members,
+            holds=dict(self.partition.holds),
         )
 
     # -- customers

@@ -9,8 +9,9 @@ from typing import Any
 
 from stream.codec.instants import from_text
 from stream.codec.journal import META_KEY, JournalRecord, decode_journal, decode_meta
-from stream.codec.snapshot import digest, wake_of
-from stream.core.events import FOREVER_MS
+from stream.codec.snapshot import digest, parked_of, wake_of
+from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.core.holds import PARKED_AT_MS
 from stream.engine.local import decode_local
 from stream.engine.transaction import offset_metadata
 from stream.verify.check import Options, check
@@ -65,6 +66,7 @@ def _outputs(world: World, partition: int) -> Iterator[str]:
 def _expectation(world: World, partition: int, journal: list[JournalRecord]) -> Iterator[str]:
     expected = expect(history(world, partition, journal))
     world.counts["duplicates passed over"] += expected.duplicates
+    world.counts["answers kept back"] += expected.held
     changes = [row_of(json.loads(record.value or b"")) for record in world.broker.values(CHANGES, partition)]
     yield from _difference("change", _by_customer(expected.rows), _by_customer(changes))
     rejected = []
@@ -76,17 +78,31 @@ def _expectation(world: World, partition: int, journal: list[JournalRecord]) -> 
 
 def history(world: World, partition: int, journal: list[JournalRecord]) -> Iterator[tuple[int, Item]]:
     """The input as it can be read, with the steps of the clock between, as the journal tells them."""
-    steps = [(offset, clock_ms) for record in journal for offset, clock_ms, _ in record.steps]
+    steps = [step for record in journal for step in _steps(record)]
     batches = [(first, read_ms) for record in journal for first, read_ms in record.batches]
     read_ms = 0
     for offset, _ in world.broker.log(INPUT, partition).committed():
         while steps and steps[0][0] <= offset:
-            yield offset, ("clock", steps.pop(0)[1] - GRACE_MS, None)
+            yield offset, steps.pop(0)[1]
         while batches and batches[0][0] <= offset:
             read_ms = batches.pop(0)[1]
         yield offset, ("record", read_ms, world.sent[partition, offset])
-    for offset, clock_ms in steps:
+    yield from steps
+
+
+def _steps(record: JournalRecord) -> Iterator[tuple[int, Item]]:
+    """Steps of the clock, and what was held and released between them."""
+    holds = list(record.holds)
+    for count, (offset, clock_ms, _) in enumerate(record.steps):
+        while holds and holds[0][1] == count:
+            yield _held(holds.pop(0))
         yield offset, ("clock", clock_ms - GRACE_MS, None)
+    yield from map(_held, holds)
+
+
+def _held(hold: list[Any]) -> tuple[int, Item]:
+    offset, _, at_ms, key, held = hold
+    return offset, ("hold" if held else "release", at_ms, key)
 
 
 def row_of(change: dict[str, Any]) -> Row:
@@ -174,6 +190,11 @@ def _state(world: World, partition: int) -> Iterator[str]:
     wakes = {(wake_of(value), key) for key, value in customers.items() if wake_of(value) < FOREVER_MS}
     if not wakes <= store.wakes:
         yield f"{len(wakes - store.wakes)} wakes are missing in the owner's store"
+    parked = {(PARKED_AT_MS, key) for key, value in customers.items() if parked_of(value) != NEVER_MS}
+    if parked != {entry for entry in store.wakes if entry[0] == PARKED_AT_MS}:
+        yield "the owner's store has other customers parked than the states say"
+    if parked and not meta.holds:
+        yield f"{len(parked)} customers are parked and nothing is held"
     overdue = sum(due_ms <= meta.clock_ms - GRACE_MS for due_ms, _ in wakes)
     if overdue:
         yield f"{overdue} wakes are due and did not fire"
@@ -183,15 +204,14 @@ def _state(world: World, partition: int) -> Iterator[str]:
 
 
 def _verified(world: World) -> list[str]:
-    """What `segmenter verify` says of the same topics. It is given what was compacted away, too: of two equal states of
-    one customer it can't tell which is gone."""
+    """What `segmenter verify` says of the same topics, as compaction has left them."""
     topics: dict[str, list[Record]] = {}
     for (topic, partition), log in world.broker.logs.items():
         appended = topic != INPUT
         topics.setdefault(topic, []).extend(
             Record(topic, partition, offset, entry.at_ms if appended else entry.stamp_ms, entry.record.key,
                    entry.record.value, entry.record.headers, appended)
-            for offset, entry in log.ever_committed() if entry.record is not None
+            for offset, entry in log.committed() if entry.record is not None
         )  # fmt: skip
     memory = MemoryLog(topics, world.broker.offsets, range(PARTITIONS), markers=1)
     report = check(memory, PROGRAM, NAMES, Options(GRACE_MS, MAX_EVENT_BYTES, skew_ms=world.most_skew_ms))

@@ -18,12 +18,13 @@ MUST_HAPPEN = (
     "producer fenced", "not a member of this generation", "transaction timed out",
     "committed offsets wait for an open transaction", "restore waits for an open transaction",
     "assigned", "revoked", "thrown out of the group", "kill", "stop", "freeze", "exit: Fenced", "exit: OutcomeUnknown",
-    "data directory lost", "old data directory put back", "data directory damaged", "changelog compacted",
+    "data directory lost", "old data directory put back", "data directory damaged", "state or memberships compacted",
     "restored from disk", "restored from the changelog", "set aside: count or digest differ",
     "set aside: it was not finished",
     "wall clock steps ahead", "wall clock steps back", "clock blocked: clock-skew", "clock blocked: broker-unreachable",
     "time jumps", "event", "late event", "producer's clock ahead", "event at a window's edge", "record repeated",
     "poison record", "erasure", "core failed", "upstream transaction committed", "upstream transaction aborted",
+    "hold", "release", "answers kept back", "clock blocked: control-unreachable",
     "commit", "changes", "changes by silence", "corrections", "duplicates passed over", "world of storms",
 )  # fmt: skip
 

@@ -22,9 +22,9 @@ LONG_AGO_MS = -(1 << 62)
 Row = tuple[str, int, str | None, object, object, int, int | None, str]
 """(customer, sequence, definition, from, to, effective_ms, nth, kind of cause); an erasure has no definition."""
 
-Item = tuple[str, int, Sent | None]
-"""("clock", instant up to which silence is judged, None) or ("record", read time, the record sent), in order; the
-record's offset is the count of them before, for what was rejected."""
+Item = tuple[str, int, Sent | str | None]
+"""("clock", instant up to which silence is judged, None), ("record", read time, the record sent), or ("hold" or
+"release", instant, key), in order; with each goes its offset."""
 
 
 @dataclass
@@ -32,6 +32,8 @@ class Expected:
     rows: list[Row] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)  # (offset, reason)
     duplicates: int = 0
+    held: int = 0  # answers kept back
+    holds: dict[str, int] = field(default_factory=dict)  # key -> since when
 
 
 @dataclass
@@ -46,6 +48,8 @@ class _Life:
     nth: dict[str, int] = field(default_factory=dict)
     messages: list[tuple[str, int]] = field(default_factory=list)
     forgotten_ms: int = LONG_AGO_MS
+    parked_ms: int | None = None  # since when an answer is kept back
+    looked_ms: int = LONG_AGO_MS  # silence up to here was looked at, whether or not it was told
 
 
 def expect(items: Iterable[tuple[int, Item]]) -> Expected:
@@ -54,13 +58,19 @@ def expect(items: Iterable[tuple[int, Item]]) -> Expected:
     lives: dict[str, _Life] = {}
     for offset, (what, at_ms, sent) in items:
         if what == "clock":
-            for customer, life in lives.items():
+            for customer, life in lives.items() if "clock" not in expected.holds else ():
                 _silence(expected, customer, life, at_ms + 1)
-        elif sent is not None and sent.kind == "rejected":
+        elif what == "hold":
+            expected.holds[str(sent)] = at_ms
+        elif what == "release":
+            del expected.holds[str(sent)]
+        elif not isinstance(sent, Sent):
+            raise AssertionError(what)
+        elif sent.kind == "rejected":
             expected.rejected.append((offset, reason_of(sent)))
-        elif sent is not None and sent.kind == "erase":
+        elif sent.kind == "erase":
             _erase(expected, lives, sent, min(sent.stamp_ms, at_ms))
-        elif sent is not None and sent.kind != "ignored":
+        elif sent.kind != "ignored":
             _event(expected, lives, sent, min(sent.stated_ms, sent.stamp_ms, at_ms), offset)
     return expected
 
@@ -79,9 +89,14 @@ def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
         return
     lives[sent.customer] = life
     _silence(expected, sent.customer, life, time_ms)
+    now_ms = max(life.judged_ms, time_ms)
+    by_time = _answers(life, now_ms) if life.events else None
+    passed_over = by_time is not None and sent.kind not in RESTS_ON.values() and now_ms not in _turns(life)
     life.events.append((time_ms, sent.kind))
-    life.judged_ms = max(life.judged_ms, time_ms)
-    _judge(expected, sent.customer, life, life.judged_ms, "event")
+    life.judged_ms = now_ms
+    if not passed_over:
+        _judge(expected, sent.customer, life, now_ms, "event", by_time)
+        life.looked_ms = now_ms
     if message is not None:
         life.messages.append((message, time_ms))
     while life.messages and (len(life.messages) > KEPT_MESSAGES or life.messages[0][1] < life.judged_ms - KEPT_MS):
@@ -90,32 +105,62 @@ def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
 
 def _silence(expected: Expected, customer: str, life: _Life, before_ms: int) -> None:
     """What turns after the latest judged instant and strictly before this one, though nothing happens."""
-    lengths = {PURCHASE: (ACTIVE_MS, KEEN_MS), BROWSE: (BROWSING_MS,)}
-    turns = {time_ms + length for time_ms, kind in life.events for length in lengths.get(kind, ())}
-    for turn_ms in sorted(turn for turn in turns if life.judged_ms < turn < before_ms):
+    turns = _turns(life)
+    begin_ms = max(life.judged_ms, life.looked_ms)
+    if life.parked_ms is not None:
+        begin_ms = max(life.parked_ms, life.judged_ms) - 1
+        turns.add(begin_ms + 1)
+    for turn_ms in sorted(turn for turn in turns if begin_ms < turn < before_ms):
         _judge(expected, customer, life, turn_ms, "clock")
+        life.looked_ms = max(life.looked_ms, turn_ms)
 
 
-def _judge(expected: Expected, customer: str, life: _Life, now_ms: int, cause: str) -> None:
-    purchases = [time_ms for time_ms, kind in life.events if kind == PURCHASE and time_ms <= now_ms]
-    browses = [time_ms for time_ms, kind in life.events if kind == BROWSE and time_ms <= now_ms]
+def _turns(life: _Life) -> set[int]:
+    """When an answer may turn though nothing happens."""
+    lengths = {PURCHASE: (ACTIVE_MS, KEEN_MS), BROWSE: (BROWSING_MS,)}
+    return {time_ms + length for time_ms, kind in life.events for length in lengths.get(kind, ())}
+
+
+def _answers(life: _Life, now_ms: int, ahead: bool = False) -> dict[str, object]:
+    """What is true of the customer at an instant. `ahead`: counting what came after it, too."""
+    purchases = [time_ms for time_ms, kind in life.events if kind == PURCHASE and (ahead or time_ms <= now_ms)]
+    browses = [time_ms for time_ms, kind in life.events if kind == BROWSE and (ahead or time_ms <= now_ms)]
     if not purchases:
         stage = "prospect"
     else:
         stage = "active" if max(purchases) > now_ms - ACTIVE_MS else "inactive"
-    answers = {
+    return {
+        "lifecycle": stage,
         "keen": sum(time_ms > now_ms - KEEN_MS for time_ms in purchases) >= 2,
         "browsing": any(time_ms > now_ms - BROWSING_MS for time_ms in browses),
         "lost": stage == "inactive",
     }
+
+
+RESTS_ON = {"lifecycle": PURCHASE, "keen": PURCHASE, "lost": PURCHASE, "browsing": BROWSE}
+EVENTS = {PURCHASE: "Order Completed", BROWSE: "Product Viewed"}
+
+
+def _judge(
+    expected: Expected, customer: str, life: _Life, now_ms: int, cause: str, by_time: dict[str, object] | None = None
+) -> None:
+    answers = _answers(life, now_ms)
+    told: dict[str, object] = {"lifecycle": life.stage, **life.within}
+    kept = {name for name, answer in answers.items() if answer != told[name]}
+    kept = {name for name in kept if _is_held(expected.holds, name, life, now_ms, answers[name], cause, by_time)}
+    expected.held += len(kept)
+    if not kept:
+        life.parked_ms = None
+    elif life.parked_ms is None:
+        life.parked_ms = now_ms
     moved: list[tuple[str, object, object]] = []
-    if stage != life.stage:
-        moved.append(("lifecycle", life.stage, stage))
-        life.stage = stage
-    for segment, answer in answers.items():
-        if answer != life.within[segment]:
-            moved.append((segment, not answer, answer))
-            life.within[segment] = answer
+    for name, answer in answers.items():
+        if answer != told[name] and name not in kept:
+            moved.append((name, told[name], answer))
+            if name == "lifecycle":
+                life.stage = str(answer)
+            else:
+                life.within[name] = bool(answer)
     for definition, before, after in moved:
         life.judged_ms = now_ms
         life.sequence += 1
@@ -123,6 +168,21 @@ def _judge(expected: Expected, customer: str, life: _Life, now_ms: int, cause: s
         expected.rows.append(
             (customer, life.sequence, definition, before, after, now_ms, life.nth[definition], cause)
         )  # fmt: skip
+
+
+def _is_held(
+    holds: dict[str, int], name: str, life: _Life, now_ms: int, answer: object, cause: str, by_time: dict | None
+) -> bool:
+    """Whether a new answer is kept back."""
+    if f"segment/{name}" in holds:
+        return True
+    since = [holds[key] for key in ("clock", f"event/{EVENTS[RESTS_ON[name]]}") if key in holds]
+    if not since:
+        return False
+    if cause == "clock" or (by_time is not None and by_time[name] == answer):
+        return True
+    # An event's own doing: then it is so too had time stopped when the hold began.
+    return by_time is not None and min(since) < now_ms and _answers(life, min(since), ahead=True)[name] != answer
 
 
 def _erase(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int) -> None:

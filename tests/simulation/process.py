@@ -16,6 +16,7 @@ from tests.simulation.client import (
     MEMBERSHIPS,
     REJECTED,
     STATE,
+    SimulatedControls,
     SimulatedReads,
     SimulatedSource,
     SimulatedTransactions,
@@ -73,7 +74,9 @@ class Process(Host):
         )  # fmt: skip
         beginning = Beginning("earliest", partitions, lambda: f"{rng.getrandbits(32):08x}", self.clock)
         restorer = Restorer(PROGRAM, reads, reads, SimulatedStores(self, instance.disk), beginning, observer)
-        outside = Outside(self.source, self.transactions, reads, restorer, self.clock, self.die, self.reach)
+        outside = Outside(
+            self.source, self.transactions, reads, restorer, self.clock, self.die, self.reach, SimulatedControls(self)
+        )
         self.engine = Engine(PROGRAM, EngineSettings(COMMIT_INTERVAL_S, task), outside, observer)
         self.source.owner = self.engine
         self._start(self._run)

@@ -12,12 +12,16 @@ from tests.simulation.check import history
 from tests.simulation.client import INPUT, JOURNAL
 from tests.simulation.definitions import BREAKS, DEFINITIONS
 from tests.simulation.expected import Row, expect
+from tests.simulation.items import program
 from tests.simulation.process import MAX_EVENT_BYTES
 from tests.simulation.run import settled
 from tests.simulation.world import World
 
+CALM = [seed for seed in range(12) if all(item.what != "hold" for item in program(seed))]
+"""Worlds in which nothing is held: of that the general oracle knows nothing."""
 
-@pytest.mark.parametrize("seed", range(8))
+
+@pytest.mark.parametrize("seed", CALM)
 def test_the_expectation_is_what_the_oracle_tells(seed: int) -> None:
     with settled(seed) as world:
         assert not world.stormy, "take another seed: how far a step came in a storm only a replay can tell"
