@@ -40,7 +40,9 @@ DAY_MS = 86_400_000
 WAKE_MS = 7 * DAY_MS
 """From the last order to the next wake: `recency` of the benchmark's definitions goes from hot to warm."""
 STEP_MS = 20_000
-FAR_KINDS = 500
+FAR_KINDS = 200
+STEADY_STEP_MS = 50
+"""Single wakes come due on the beat of it: a model of a customer is grown for each instant, in some milliseconds."""
 HISTORY = ("identify", "Signed In", *["Product Viewed"] * 17, "Product Added", *["Product Viewed"] * 6)
 """What a customer did before that order; with it a state record is as large as after some weeks of the load."""
 ORDER = "Order Completed"
@@ -80,7 +82,8 @@ class Crowd:
         if number < self.storm:
             return self.storm_ms
         if number < self.storm + self.steady:
-            return self.steady_ms + (number - self.storm) * 1000 // self.steady_per_s
+            after_ms = (number - self.storm) * 1000 // self.steady_per_s
+            return self.steady_ms + after_ms - after_ms % STEADY_STEP_MS
         return now_ms + DAY_MS + 5 * DAY_MS * (number % FAR_KINDS) // FAR_KINDS
 
 
