@@ -28,9 +28,12 @@ from prometheus_client import (
 )
 
 from stream import __version__
+from stream.codec.control import Control
 from stream.core.changes import Cause, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Reason
+from stream.core.holds import CLOCK, EVENT, SEGMENT, STOPPED
 from stream.core.program import Definition, Program
+from stream.engine.guard import GUARDS
 from stream.engine.observer import COMMIT_PHASES, CommitReport, Observer
 from stream.metric_families import (
     CLOCK_REASONS,
@@ -115,6 +118,8 @@ class Metrics(Observer):
         self._describe(program, partition_count, loaded_ms)
         self._prepare_flow(output_topics)
         self._prepare_product(program.definitions)
+        segments = (SEGMENT + each.name for each in program.definitions if each.is_segment)
+        self._holdable = {CLOCK, *(EVENT + name for name in event_names), *segments}
         self._events = {name: self._families["events_by_name"].labels(name) for name in [*event_names, OTHER_EVENTS]}
 
     # -- what is known in advance
@@ -285,6 +290,10 @@ class Metrics(Observer):
         self._families["core_failures"].inc()
         self._give_up(partition)
 
+    def wake_failed(self, partition: int) -> None:
+        self._families["core_failures"].inc()
+        self._give_up(partition)
+
     def _give_up(self, partition: int) -> None:
         self._in_progress.dec(self._open.pop(partition, 0))
 
@@ -373,6 +382,18 @@ class Metrics(Observer):
         """How many wakes come within each of `HORIZONS`."""
         for within in HORIZONS:
             self._set("wakes_due", partition, due[within], within)
+
+    def held(self, in_force: Mapping[str, Control]) -> None:
+        family = self._families["held_since_timestamp_seconds"]
+        family.clear()
+        for key, control in in_force.items():
+            by = control.by if control.by in GUARDS else "human"
+            family.labels(key if key.startswith(STOPPED) or key in self._holdable else OTHER_EVENTS, by).set(
+                control.at_ms / 1000
+            )
+
+    def held_customers(self, partition: int, customers: int) -> None:
+        self._set("held_customers", partition, customers)
 
     def open_transaction(self, topic: str, partition: int, seconds: float) -> None:
         self._set("open_transaction_seconds", partition, seconds, topic=topic)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,13 +22,15 @@ from typing import Any
 
 import structlog
 
+from stream.codec.control import Control
 from stream.core.program import Program
+from stream.engine.guard import Guard
 from stream.engine.holding import ControlsUnreachable, Holding, NoControls
 from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
-from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings
+from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings, WakeFailed
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
 
 CLOCK_INTERVAL_S = 0.2
@@ -63,8 +65,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
+    """`silence_hold_ms`, `reject_stop_ratio`: 0 is never. `watched_events`: those whose absence moves customers."""
+
     commit_interval_s: float
     task: TaskSettings
+    silence_hold_ms: int = 0
+    reject_stop_ratio: float = 0.0
+    watched_events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,8 @@ class Engine:
         self.commit_failed = False  # the newest transaction was aborted
         self.commit_started_s: float | None = None  # monotonic, while a transaction is under way
         self.holding = Holding(outside.controls)
+        self._held: Mapping[str, Control] = {}  # as last told
+        self._guard = Guard(self.holding, settings.silence_hold_ms, settings.reject_stop_ratio, settings.watched_events)
         self._ticks = 0
         self._lock = asyncio.Lock()
         self._epochs = 0
@@ -188,6 +197,7 @@ class Engine:
             if task is not None:
                 await loop.run_in_executor(self._transacting, task.store.close)
         self._share()
+        self._guard.dropped(partitions)
         self.observer.dropped(partitions)
 
     async def _restore(self, partition: int, assignment: int) -> None:
@@ -271,6 +281,8 @@ class Engine:
             raise AssertionError(f"batch {task.serial} of partition {batch.partition} was lost on its way")
         task.serial += 1
         started = time.perf_counter()
+        counts = task.partition.pending.counts
+        received, rejected = counts.received, counts.rejected
         try:
             task.process(batch)
         except CoreFailed as failure:
@@ -279,7 +291,13 @@ class Engine:
             self.observer.core_failed(batch.partition, failure.offset)
             self._restart(task)
             return
+        except WakeFailed as failure:
+            self._stand_still(task, failure)
+            return
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
+        received, rejected = counts.received - received, counts.rejected - rejected
+        if self._guard.too_many_rejected(task.number, batch.read_ms, received, rejected):
+            self._apply_holds(batch.read_ms)
         if task.last_event_ms is not None:
             self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
         if sum(live.pending_work for live in self._live()) >= EARLY_COMMIT or task.backlog:
@@ -289,6 +307,13 @@ class Engine:
         task.aborted()
         task.hold(self.holding.keys, self.outside.clock())
         self._start_reading(task)
+
+    def _stand_still(self, task: PartitionTask, failure: WakeFailed) -> None:
+        """No record is to blame, so none can be rejected, and the wake can't be passed over: it would be lost. So this
+        partition's clock stands where it is committed; records go on, and so do the other partitions."""
+        log.error("wake_failed", partition=task.number, clock_ms=task.meta.clock_ms, **_whereabouts(failure))
+        self.observer.wake_failed(task.number)
+        self._restart(task)
 
     # -- commits
 
@@ -334,12 +359,17 @@ class Engine:
             return
         self.observer.committed([part.report for part in prepared], seconds)
         self.observer.commit_phases(self._phases)
+        for part in prepared:
+            self._guard.committed(part.report)
         live, behind = len(self._live()), sum(task.backlog for task in moved)
         for task in moved:
             task.share_wakes(behind if task.backlog else live)
         if behind:
             for task in moved:
-                task.advance_clock()
+                try:
+                    task.advance_clock()
+                except WakeFailed as failure:
+                    self._stand_still(task, failure)
             self._commit_now.set()
 
     def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
@@ -418,21 +448,30 @@ class Engine:
                 end = ends.get(task.number)
                 if end is None:
                     continue
-                task.ask(asked_ms, end)
+                try:
+                    task.ask(asked_ms, end)
+                except WakeFailed as failure:
+                    self._stand_still(task, failure)
                 task.end = end
                 task.lag = max(0, end - task.partition.next_offset)
                 self.observer.lag(task.number, task.lag)
-                task.next_wake_ms = task.partition.wakes.peek()
+                task.next_wake_ms = task.next_to_fire()
                 self.observer.clock(task.number, task.partition.clock_ms, task.next_wake_ms)
                 if self._ticks % SIZES_EVERY_TICKS == 0:
                     self.observer.stored(task.number, task.store.sizes(), len(task.customers))
                 if task.backlog:
                     self._commit_now.set()
             self._ticks += 1
+            if self._guard.listen(asked_ms, self._live()):
+                self._apply_holds(asked_ms)
         self._blocked(None)
 
     def _apply_holds(self, now_ms: int) -> None:
         keys = self.holding.keys
+        if self.holding.in_force != self._held:
+            self._held = self.holding.in_force
+            self.observer.held(self._held)
+            log.info("holds_changed", holds=sorted(keys))
         for task in self._live():
             stopped = task.stopped
             if task.hold(keys, now_ms):
@@ -451,7 +490,7 @@ class Engine:
         self.observer.clock_blocked(reason)
 
 
-def _whereabouts(failure: CoreFailed) -> dict[str, object]:
+def _whereabouts(failure: CoreFailed | WakeFailed) -> dict[str, object]:
     """What the log may say of a failure: its kind and where; its text could hold a customer's data."""
     cause = failure.__cause__
     frames = traceback.extract_tb(cause.__traceback__ if cause else None)[-FRAMES_LOGGED:]

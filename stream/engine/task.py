@@ -27,6 +27,7 @@ from stream.engine.interfaces import Batch, Produce, StateStore
 from stream.engine.local import encode_local
 from stream.engine.members import members_after
 from stream.engine.observer import CommitReport
+from stream.errors import SegmenterError
 
 WAKES_PER_COMMIT = 5_000
 """Of all partitions of a worker: a storm of wakes shares the commit with records instead of holding them up.
@@ -81,6 +82,10 @@ class CoreFailed(Exception):
         self.offset = offset
 
 
+class WakeFailed(Exception):
+    """The core failed at a wake that the clock fired; the cause is the exception."""
+
+
 @dataclass(slots=True)
 class Prepared:
     """One partition's part of a transaction, and what is true once that is committed."""
@@ -108,6 +113,7 @@ class PartitionTask:
         self.aborts_here = 0  # in a row without a commit
         self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
         self.backlog = False  # the clock has passed wakes that have not fired yet
+        self.wake_failed = False  # the core failed at one: the clock stands until the worker is started again
         self.end: int | None = None  # of the input, when it was last asked for
         self.lag: int | None = None  # records unread then
         self.next_wake_ms: int | None = None  # first entry of the wake index then
@@ -130,7 +136,7 @@ class PartitionTask:
     # -- input
 
     def process(self, batch: Batch) -> None:
-        """Take a batch in. Raises CoreFailed: then drop what is pending and read again."""
+        """Take a batch in. Raises CoreFailed, WakeFailed: then drop what is pending and read again."""
         partition, settings, read_ms = self.partition, self.settings, batch.read_ms
         pending = partition.pending
         take, max_bytes, poisoned = partition.take, settings.max_event_bytes, self.poisoned
@@ -161,6 +167,8 @@ class PartitionTask:
                 take(item, read_ms)
                 if type(item) is Event:
                     events[item.name] += 1
+            except SegmenterError:
+                raise  # the disk's fault or a state's that can't be read: no record may be rejected for it
             except Exception as error:
                 # Any failure of the core is this record's: it is rejected on the second try, journaled and alarmed.
                 if offset in poisoned:
@@ -193,12 +201,21 @@ class PartitionTask:
         self.advance_clock()
 
     def advance_clock(self) -> None:
-        """Move the clock as far as what was read allows, and fire what is due within this commit's share."""
+        """Move the clock as far as what was read allows, and fire what is due within this commit's share. Raises
+        WakeFailed: then drop what is pending and read again; the clock stands from then on."""
+        if self.wake_failed:
+            return
         reached_ms = NEVER_MS
         while self.asks and self.asks[0][1] <= self.partition.next_offset:
             reached_ms = self.asks.popleft()[0]
         if reached_ms > self.partition.clock_ms or (self.backlog and self._wakes_left):
-            done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
+            try:
+                done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
+            except SegmenterError:
+                raise  # the disk's fault: the next start looks closely
+            except Exception as error:
+                self.wake_failed = True
+                raise WakeFailed from error
             self._wakes_left -= self.partition.pending.steps[-1][2]
             self.backlog = not done
 
@@ -221,6 +238,13 @@ class PartitionTask:
             partition.set_hold(key, False, at_ms)
         self.backlog |= bool(released)  # what waited is due
         return bool(partition.pending.holds)
+
+    def next_to_fire(self) -> int | None:
+        """When the index's first entry is due; None too while the whole clock is held and that instant is past."""
+        partition = self.partition
+        first_ms = partition.wakes.peek()
+        held = partition.hold is not None and partition.hold.whole
+        return None if held and first_ms is not None and first_ms <= partition.clock_ms else first_ms
 
     @property
     def stopped(self) -> bool:
