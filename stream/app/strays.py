@@ -1,7 +1,8 @@
-"""Partitions that the group believes we have, and that our consumer knows nothing of.
+"""A consumer and its group that know different things of each other, for long.
 
-Seen once, after connections were reset again and again: the coordinator said `[0, 1]`, the consumer's last assignment
-was empty, and it kept its membership, so nobody else got them. A worker that joins anew gets them, so this one ends.
+Seen after connections were reset again and again: the coordinator said `[0, 1]`, the consumer's last assignment was
+empty, and it kept its membership, so nobody else got them. Seen after a broker had been frozen: a consumer that had
+lost its partitions did not join again. A worker that is started anew joins, so this one ends.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from stream.kafka.membership import NoMember
 from stream.kafka.source import SourceFailed
 
 LOOK_EVERY_S = 10.0
 STRAYED_S = 30.0
 """Longer than an assignment is under way: while partitions are being let go of, it waits for a commit at most."""
 
+OUTSIDE_S = 60.0
+"""Longer than joining takes: a few seconds, or as long as another member's commit holds the group up."""
+
 
 class Strays:
-    """`given` asks the group (None: can't be said now), `held` the consumer; `fatal` ends the worker."""
+    """`given` asks the group (None: can't be said now; raises NoMember), `held` the consumer; `fatal` ends the
+    worker."""
 
     def __init__(
         self,
@@ -31,6 +37,7 @@ class Strays:
         self._held = held
         self._fatal = fatal
         self._since_s: dict[int, float] = {}
+        self._outside_since_s: float | None = None
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="strays")
 
     async def run(self) -> None:
@@ -39,7 +46,19 @@ class Strays:
         try:
             while True:
                 await asyncio.sleep(LOOK_EVERY_S)
-                strayed = self.strayed(await loop.run_in_executor(self._asking, self._given), time.monotonic())
+                try:
+                    given = await loop.run_in_executor(self._asking, self._given)
+                except NoMember:
+                    if self.outside(time.monotonic()):
+                        self._fatal(
+                            SourceFailed(
+                                f"this worker has no partitions and its group has not known it for {OUTSIDE_S:.0f} s, "
+                                "though brokers answer: its consumer does not join. It ends, so that it joins when it "
+                                "is started again"
+                            )
+                        )
+                    continue
+                strayed = self.strayed(given, time.monotonic())
                 if strayed:
                     self._fatal(
                         SourceFailed(
@@ -53,6 +72,17 @@ class Strays:
 
     def strayed(self, given: frozenset[int] | None, now_s: float) -> list[int]:
         """Those that every answer named, and the consumer never had, for STRAYED_S."""
+        self._outside_since_s = None
         missing = frozenset() if given is None else given - self._held()
         self._since_s = {partition: self._since_s.get(partition, now_s) for partition in missing}
         return sorted(partition for partition, since_s in self._since_s.items() if now_s - since_s >= STRAYED_S)
+
+    def outside(self, now_s: float) -> bool:
+        """Whether every answer for OUTSIDE_S was that we are no member, and the consumer had nothing either."""
+        self._since_s = {}
+        if self._held():
+            self._outside_since_s = None  # it will hear of it by itself, and lose them
+            return False
+        if self._outside_since_s is None:
+            self._outside_since_s = now_s
+        return now_s - self._outside_since_s >= OUTSIDE_S

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
-from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -15,10 +14,15 @@ from stream.kafka.settings import admin_config, consumer_config
 
 ASK_S = 5.0
 STABLE = "Stable"
+WITHOUT_MEMBERS = ("Empty", "Dead")
 
 _COUNT = Struct(">i")
 _LENGTH = Struct(">h")
 _VERSION_BYTES = 2
+
+
+class NoMember(Exception):
+    """The group's coordinator answers, and does not know our instance."""
 
 
 class Membership:
@@ -30,21 +34,21 @@ class Membership:
 
     def given(self) -> frozenset[int] | None:
         """Partitions of the input that the group has given to our instance. None: nobody can say now, for brokers do
-        not answer or the group is changing. Blocks."""
+        not answer or the group is changing. Raises NoMember: they answer, and we are none. Blocks."""
         try:
             # Not describe_consumer_groups: that aborts the process when the coordinator is away for long (librdkafka
             # issue 4605, here within 30 s each time). This older call names no instances, but our client id holds ours.
             groups = self._admin.list_groups(self._group, ASK_S)
         except KafkaException:
             return None
-        stable = [group for group in groups if group.id == self._group and group.state == STABLE]
-        return frozenset(self._ours(stable)) if stable else None
-
-    def _ours(self, groups: list[Any]) -> Iterator[int]:
-        for group in groups:
-            for member in group.members:
-                if member.client_id == self._client_id:
-                    yield from assigned(member.assignment, self._input)
+        ours = [group for group in groups if group.id == self._group]
+        stable = [group for group in ours if group.state == STABLE]
+        members = [member for group in stable for member in group.members if member.client_id == self._client_id]
+        if members:
+            return frozenset(place for member in members for place in assigned(member.assignment, self._input))
+        if stable or all(group.state in WITHOUT_MEMBERS for group in ours):  # none: nobody has ever joined
+            raise NoMember
+        return None
 
 
 def assigned(assignment: bytes, topic: str) -> Iterator[int]:

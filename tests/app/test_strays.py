@@ -1,8 +1,9 @@
-"""A partition strays when the group says we have it and our consumer does not, for long."""
+"""A partition strays when the group says we have it and our consumer does not, for long; a worker is outside when the
+group does not know it, for longer."""
 
 from __future__ import annotations
 
-from stream.app.strays import STRAYED_S, Strays
+from stream.app.strays import OUTSIDE_S, STRAYED_S, Strays
 
 
 def strays(*held: int) -> Strays:
@@ -36,3 +37,24 @@ def test_a_group_that_changes_or_does_not_answer_begins_the_time_anew() -> None:
 
     assert watch.strayed(frozenset({1}), STRAYED_S) == []
     assert watch.strayed(frozenset({1}), 2 * STRAYED_S) == [1]
+
+
+def test_a_worker_that_its_group_does_not_know_is_outside_after_a_while() -> None:
+    watch = strays()
+
+    assert [watch.outside(now_s) for now_s in (5.0, 4.9 + OUTSIDE_S, 5.0 + OUTSIDE_S)] == [False, False, True]
+
+
+def test_an_answer_that_knows_it_or_none_at_all_begins_the_time_outside_anew() -> None:
+    for answer in (frozenset({1}), None):
+        watch = strays()
+        watch.outside(0.0)
+        watch.strayed(answer, 1.0)
+
+        assert not watch.outside(OUTSIDE_S + 0.5)
+
+
+def test_a_consumer_that_still_has_partitions_is_not_outside_whatever_the_group_says() -> None:
+    watch = strays(0)
+
+    assert [watch.outside(now_s) for now_s in (0.0, 10 * OUTSIDE_S)] == [False, False]

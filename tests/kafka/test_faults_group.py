@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from stream.config import load_settings
+from stream.kafka.membership import Membership, NoMember
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.torment import all_is_well, events_of, parts_of, torment
 
@@ -26,3 +30,18 @@ def test_a_worker_that_never_heard_of_the_partitions_it_was_given_ends_and_start
 
         pipeline.send(after)
         all_is_well(pipeline)
+
+
+def test_the_group_says_what_it_has_given_to_an_instance_and_whom_it_does_not_know(
+    apache_kafka: ApacheKafka, topics: Any, tmp_path: Path
+) -> None:
+    with torment(apache_kafka, topics.prefix, tmp_path) as pipeline:
+        asked = {name: Membership(load_settings(pipeline.config(name), {})) for name in ("a", "b")}
+        with pytest.raises(NoMember):  # nobody has ever joined
+            asked["a"].given()
+
+        pipeline.start_ready("a")
+
+        assert asked["a"].given() == {0, 1}
+        with pytest.raises(NoMember):
+            asked["b"].given()
