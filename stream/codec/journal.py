@@ -32,6 +32,11 @@ _VERSION = "v"
 _DIGEST_BYTES = 16
 
 
+def optional(default: Callable[[], Any]) -> Any:
+    """A field that came later: not written where it holds its default, which is what a record without it means."""
+    return field(default_factory=default, metadata={"optional": True})
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """A partition after a commit. Instants are ms UTC, digests 32 hex digits.
@@ -49,6 +54,8 @@ class Meta:
     journal_digest       of the last journal record's bytes
     members              how many customers are in each segment and stage, keyed `segment` or `dimension/stage`; 0 is
                          left out
+    earlier              how many customers are still of an earlier revision of the definitions, by revision
+    sweep_after          the last customer that the sweep over those visited
     """
 
     next_offset: int
@@ -65,6 +72,8 @@ class Meta:
     replay_until_ms: int
     journal_digest: str
     members: dict[str, int] = field(default_factory=dict)
+    earlier: dict[str, int] = optional(dict)
+    sweep_after: str = optional(str)
 
     @classmethod
     def first(
@@ -110,6 +119,8 @@ class JournalRecord:
                              from one start to the next: grace_ms, max_event_bytes
     keys, digest             of the state after the commit
     previous                 digest of the record before (`journal_digest`)
+    sweeps                   [offset, clock_ms, customers visited] of each chunk of a migration's sweep
+    definitions_text         the definitions, where this commit is the first under them (`codec.definitions`)
     """
 
     partition: int
@@ -129,6 +140,8 @@ class JournalRecord:
     previous: str
     run_id: str
     nonce: str
+    sweeps: list[list[int]] = optional(list)
+    definitions_text: dict[str, Any] = optional(dict)
 
 
 _Value = TypeVar("_Value", Meta, JournalRecord)
@@ -155,11 +168,6 @@ def decode_journal(data: bytes) -> JournalRecord:
 def journal_digest(data: bytes) -> str:
     """What the next record names as `previous`: BLAKE2b-128 of a record's bytes, in hex."""
     return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
-
-
-def optional(default: Callable[[], Any]) -> Any:
-    """A field that came later: not written where it holds its default, which is what a record without it means."""
-    return field(default_factory=default, metadata={"optional": True})
 
 
 def _encode(value: Meta | JournalRecord, version: int) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from stream.core.changes import Change, ErasureCause
 from stream.core.events import FOREVER_MS, NEVER_MS, Decoded, Erasure, Event, Ignored, Reason, Rejected
 from stream.core.memory import Verdict, fingerprint, recall, remember
+from stream.core.migration import Migration
 from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.core.transition import Arrival, Wake, advance
@@ -46,6 +47,8 @@ class Pending:
     changes   (profile as it was born, change), in order
     changed   ids of customers whose membership record must be written
     batches   (first offset, read time) of each batch; steps: (offset, clock, wakes met)
+    sweeps    (offset, clock, customers visited): those after the cursor that were carried over where need be
+    left      revision -> how many customers are no longer of it
     """
 
     touched: dict[str, Profile | None] = field(default_factory=dict)
@@ -54,18 +57,22 @@ class Pending:
     rejected: list[Rejected] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
     steps: list[tuple[int, int, int]] = field(default_factory=list)
+    sweeps: list[tuple[int, int, int]] = field(default_factory=list)
+    left: dict[int, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition stands. `replay_until_*`: what lies before is history read at the first start."""
+    """Where a partition stands. `replay_until_*`: what lies before is history read at the first start. `sweep_after`:
+    the customers up to this one were visited by the sweep of a migration."""
 
     next_offset: int
     clock_ms: int = NEVER_MS
     cursor_ms: int = NEVER_MS
     replay_until_offset: int = 0
     replay_until_ms: int = NEVER_MS
+    sweep_after: str = ""
 
 
 class Partition:
@@ -77,10 +84,14 @@ class Partition:
         stored_wakes: Stored,
         position: Position,
         grace_ms: int = GRACE_MS,
+        migration: Migration | None = None,
     ) -> None:
         self.number = number
         self.program = program
         self.grace_ms = grace_ms
+        self.migration = migration
+        self._revision = program.version
+        self._sweep_after = position.sweep_after
         self._load = load
         self._committed_position = position
         self._replay_until = (position.replay_until_offset, position.replay_until_ms)
@@ -129,6 +140,8 @@ class Partition:
             if profile is None or profile.indexed_ms != due_ms:
                 continue  # stale: which of them an index holds depends on when it was rebuilt, so they don't count
             met += 1
+            if profile.wake_ms == due_ms and profile.revision != self._revision:
+                self._carry_over(profile, due_ms, self.clock_ms, due_ms < self._replay_until[1])
             if profile.wake_ms == due_ms:
                 self._fire(profile, self.clock_ms)
             self._index(profile)
@@ -137,6 +150,27 @@ class Partition:
                 break
         self._journal_step(met)
         return met < limit
+
+    def sweep(self, clock_ms: int, limit: int) -> bool:
+        """Visit the next `limit` customers of the committed store, and carry over those of an earlier revision, at the
+        clock less the grace: the wakes up to there have fired. One that was touched since the commit is as it is now.
+
+        Returns True when the last customer was visited.
+        """
+        assert self.migration is not None
+        self.clock_ms = max(self.clock_ms, clock_ms)
+        until_ms = self.clock_ms - self.grace_ms
+        visited = self.migration.following(self._sweep_after, limit)
+        for customer_id, revision in visited:
+            profile = self._profile(customer_id) if revision != self._revision else None
+            if profile is None or profile.revision == self._revision:
+                continue
+            self._carry_over(profile, until_ms + 1, self.clock_ms, until_ms < self._replay_until[1])
+            self._index(profile)
+            self.pending.touched[customer_id] = profile
+        self._sweep_after = visited[-1][0] if len(visited) == limit else ""
+        self.pending.sweeps.append((self.next_offset, self.clock_ms, len(visited)))
+        return len(visited) < limit
 
     def _journal_step(self, met: int) -> None:
         steps = self.pending.steps
@@ -149,14 +183,16 @@ class Partition:
     @property
     def moved(self) -> bool:
         """Whether there is anything to commit (a mere move of the clock is not)."""
-        return self.next_offset != self._committed_position.next_offset or bool(self.pending.touched)
+        return self.next_offset != self._committed_position.next_offset or bool(
+            self.pending.touched or self.pending.sweeps
+        )
 
     @property
     def committed_clock_ms(self) -> int:
         return self._committed_position.clock_ms
 
     def position(self) -> Position:
-        return Position(self.next_offset, self.clock_ms, self.wakes.cursor_ms, *self._replay_until)
+        return Position(self.next_offset, self.clock_ms, self.wakes.cursor_ms, *self._replay_until, self._sweep_after)
 
     def committed(self) -> None:
         """What was pending is in the log and in the store."""
@@ -169,6 +205,7 @@ class Partition:
         self.wakes.aborted()
         self.next_offset = self._committed_position.next_offset
         self.clock_ms = self._committed_position.clock_ms
+        self._sweep_after = self._committed_position.sweep_after
         self.pending = Pending()
 
     # -- one customer
@@ -186,6 +223,7 @@ class Partition:
             profile = Profile(
                 customer_id, (self.number, event.offset), len(self.program.definitions), self.program.blank()
             )
+            profile.revision = self._revision
         else:
             verdict = recall(profile, mark, event.time_ms, self.program.accepts_too_old)
             if verdict is Verdict.DUPLICATE:
@@ -195,6 +233,8 @@ class Partition:
                 detail = "its time is before that of message ids already forgotten, so a repeat can't be told"
                 self._reject(Rejected(event.offset, Reason.TOO_OLD, detail))
                 return
+            if profile.revision != self._revision:
+                self._carry_over(profile, event.time_ms, read_ms, event.offset < self._replay_until[0])
             if profile.wake_ms < event.time_ms:
                 self._fire_before(profile, event.time_ms, read_ms)
             if event.time_ms < profile.now_ms:
@@ -210,15 +250,30 @@ class Partition:
             self._index(profile)
         self.pending.touched[customer_id] = profile
 
-    def _fire_before(self, profile: Profile, time_ms: int, read_ms: int) -> None:
+    def _carry_over(self, profile: Profile, before_ms: int, decided_ms: int, replayed: bool) -> None:
+        """Bring a customer of an earlier revision to the program, for what happens at `before_ms`: wakes due before
+        it fire as the former definitions have it, and the customer is judged by the new ones just before it."""
+        assert self.migration is not None, "a customer of another revision, and nothing to carry over"
+        revision = profile.revision
+        carrier = self.migration.carrier(revision)
+        self._fire_before(profile, before_ms, decided_ms, carrier.old)
+        at_ms = max(profile.now_ms, before_ms - 1)
+        changes = carrier.carry(profile, at_ms, self.migration.began_ms, decided_ms, replayed)
+        self.pending.left[revision] = self.pending.left.get(revision, 0) + 1
+        if changes:
+            self._changed(profile, changes)
+
+    def _fire_before(self, profile: Profile, time_ms: int, read_ms: int, program: Program | None = None) -> None:
         """A customer's wakes due strictly before its own next record come first, in order."""
         while profile.wake_ms < time_ms:
-            self._fire(profile, read_ms)
+            self._fire(profile, read_ms, program)
 
-    def _fire(self, profile: Profile, decided_ms: int) -> None:
+    def _fire(self, profile: Profile, decided_ms: int, program: Program | None = None) -> None:
+        """`program`: of the customer's revision, when that is not the newest."""
         due_ms = profile.wake_ms
         self.pending.counts.wakes += 1
-        changes = advance(profile, Wake(due_ms, decided_ms, due_ms < self._replay_until[1]), self.program).changes
+        wake = Wake(due_ms, decided_ms, due_ms < self._replay_until[1])
+        changes = advance(profile, wake, program or self.program).changes
         assert profile.wake_ms > due_ms, "a wake must lead to a later one"
         if changes:
             self._changed(profile, changes)
@@ -244,7 +299,13 @@ class Partition:
         profile = self._profile(erasure.customer_id)
         if profile is None:
             return
-        self._fire_before(profile, erasure.time_ms, read_ms)
+        former = None
+        if profile.revision != self._revision:
+            # Nobody enters a segment to be forgotten: the customer goes by the definitions under which it stood.
+            assert self.migration is not None
+            former = self.migration.carrier(profile.revision).old
+            self.pending.left[profile.revision] = self.pending.left.get(profile.revision, 0) + 1
+        self._fire_before(profile, erasure.time_ms, read_ms, former)
         change = Change(
             definition=None,
             sequence=profile.sequence + 1,
@@ -262,6 +323,7 @@ class Partition:
             replayed=erasure.offset < self._replay_until[0],
             corrects=None,
             carried={},
+            revision=profile.revision,
         )
         self._changed(profile, [change])
         self.wakes.remove(profile.indexed_ms, erasure.customer_id)

@@ -6,13 +6,14 @@ in place; when the program raises, the profile is half done and its owner must d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream.core.changes import Cause, Change, ClockCause, EventCause
+from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
 from stream.core.events import FOREVER_MS, NEVER_MS, Event
 from stream.core.profile import Profile, Standings
 from stream.core.program import Answers, Program
+from stream.core.warming import covered, undecided
 
 SWEEP_LIMIT = 64
 """Breakpoints looked at for the next flip; after so many the customer is simply asked again at the next one."""
@@ -36,7 +37,20 @@ class Wake:
     replayed: bool
 
 
-Stimulus = Arrival | Wake
+@dataclass(slots=True)
+class Revised:
+    """The customer is judged by other definitions than before (`core.migration` has laid its cells out anew). `due_ms`:
+    the instant. `former`: the present stage of a dimension that has it no longer."""
+
+    due_ms: int
+    decided_ms: int
+    replayed: bool
+    from_revision: int
+    to_revision: int
+    former: dict[int, str] = field(default_factory=dict)
+
+
+Stimulus = Arrival | Wake | Revised
 
 
 class Transition(NamedTuple):
@@ -47,7 +61,7 @@ class Transition(NamedTuple):
 
 
 def advance(profile: Profile, stimulus: Stimulus, program: Program) -> Transition:
-    """Judge a customer for an event or a wake.
+    """Judge a customer for an event, a wake or other definitions.
 
     An event is folded first, then judged at max(event time, customer's latest judged instant). A wake must not be
     earlier than that instant. `wake_ms` is where an answer flips next, or earlier: then it is only asked again there.
@@ -61,9 +75,13 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program) -> Transitio
         if seen_before and not touched and now_ms < due_ms:
             return Transition([], due_ms)
     else:
-        assert type(stimulus) is Wake and stimulus.due_ms >= profile.now_ms
+        assert not isinstance(stimulus, Arrival) and stimulus.due_ms >= profile.now_ms
         now_ms = stimulus.due_ms
     answers, turns_ms = program.judge(profile.cells, now_ms)
+    if profile.warming is not None:
+        if covered(profile, now_ms):
+            profile.now_ms = now_ms  # a late event must not be judged at an instant that is not covered
+        answers, turns_ms = undecided(profile, answers, turns_ms, now_ms)
     if answers != profile.answers:
         profile.now_ms = now_ms
         changes = _changes(profile, answers, program, stimulus)
@@ -82,6 +100,8 @@ def _next_flip(profile: Profile, program: Program, turns_ms: int) -> int:
         if turns_ms >= FOREVER_MS:
             return FOREVER_MS
         answers, later_ms = program.judge(profile.cells, turns_ms)
+        if profile.warming is not None:
+            answers, later_ms = undecided(profile, answers, later_ms, turns_ms)
         if answers != profile.answers:
             return turns_ms
         assert later_ms > turns_ms, "a program must name a later instant"
@@ -93,6 +113,8 @@ def _cause(stimulus: Stimulus) -> Cause:
     if type(stimulus) is Arrival:
         event = stimulus.event
         return EventCause(event.message_id, event.name or event.kind, event.time_ms, event.offset, event.traceparent)
+    if type(stimulus) is Revised:
+        return DefinitionsCause(stimulus.from_revision, stimulus.to_revision)
     assert type(stimulus) is Wake
     return ClockCause(stimulus.due_ms)
 
@@ -109,6 +131,7 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
     ]
     corrected = [_corrected(standings, index, cause) for index in moved]
     profile.answers = answers
+    former = stimulus.former if type(stimulus) is Revised else {}
     changes = []
     for position, index in enumerate(moved):
         definition = definitions[index]
@@ -138,6 +161,8 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
                 corrects=corrected[position],
                 carried=program.carried(index, profile.cells, profile.now_ms),
                 approximate=program.approximate(index, profile.cells),
+                revision=program.version,
+                former=former.get(index),
             )
         )
         standings.since_ms[index] = profile.now_ms

@@ -27,7 +27,7 @@ from stream.engine.interfaces import Batch, Fenced, Offsets, OutcomeUnknown, Sou
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
-from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings
+from stream.engine.task import SWEEP_CHUNK, CoreFailed, PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
 
 CLOCK_INTERVAL_S = 0.2
@@ -41,6 +41,9 @@ SKEW_LIMIT_MS = 2_000
 
 SIZES_EVERY_TICKS = 25
 """The store is asked for its sizes every five seconds: it counts files and memory for the answer."""
+
+SWEEP_WITHIN_MS = 10_000
+"""A partition whose clock is farther behind has other things to do than to carry customers over."""
 
 EARLY_COMMIT = 20_000
 """Events and changes pending: a commit of more would hold up everything for long."""
@@ -60,8 +63,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
+    """`definitions_rate`: customers that a migration visits in a second."""
+
     commit_interval_s: float
     task: TaskSettings
+    definitions_rate: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +399,25 @@ class Engine:
                     self._commit_now.set()
             self._ticks += 1
         self._blocked(None)
+        await self._sweep(asked_ms)
+
+    async def _sweep(self, now_ms: int) -> None:
+        """Go on with the migrations: this tick's share of customers, partition by partition."""
+        budget = max(SWEEP_CHUNK, int(self.settings.definitions_rate * CLOCK_INTERVAL_S))
+        while budget > 0:
+            sweeping = [
+                task
+                for task in self._live()
+                if task.remaining and not task.backlog and now_ms - task.partition.clock_ms <= SWEEP_WITHIN_MS
+            ]
+            for task in sweeping:
+                async with self._lock:
+                    if self.tasks.get(task.number) is task and not self._closed:
+                        task.sweep()
+                budget -= SWEEP_CHUNK
+            if not sweeping:
+                return
+            await asyncio.sleep(0)
 
     def _skewed(self) -> bool:
         times = self.outside.transactions.broker_time_ms()
