@@ -119,7 +119,7 @@ class JournalRecord:
                              from one start to the next: grace_ms, max_event_bytes
     keys, digest             of the state after the commit
     previous                 digest of the record before (`journal_digest`)
-    sweeps                   [offset, clock_ms, customers visited] of each chunk of a migration's sweep
+    sweeps                   [offset, clock_ms, customers visited, most of them] of each chunk of a migration's sweep
     definitions_text         the definitions, where this commit is the first under them (`codec.definitions`)
     """
 

@@ -47,7 +47,7 @@ class Pending:
     changes   (profile as it was born, change), in order
     changed   ids of customers whose membership record must be written
     batches   (first offset, read time) of each batch; steps: (offset, clock, wakes met)
-    sweeps    (offset, clock, customers visited): those after the cursor that were carried over where need be
+    sweeps    (offset, clock, customers visited, most of them): of a migration's sweep
     left      revision -> how many customers are no longer of it
     """
 
@@ -57,7 +57,7 @@ class Pending:
     rejected: list[Rejected] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
     steps: list[tuple[int, int, int]] = field(default_factory=list)
-    sweeps: list[tuple[int, int, int]] = field(default_factory=list)
+    sweeps: list[tuple[int, int, int, int]] = field(default_factory=list)
     left: dict[int, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
@@ -169,7 +169,7 @@ class Partition:
             self._index(profile)
             self.pending.touched[customer_id] = profile
         self._sweep_after = visited[-1][0] if len(visited) == limit else ""
-        self.pending.sweeps.append((self.next_offset, self.clock_ms, len(visited)))
+        self.pending.sweeps.append((self.next_offset, self.clock_ms, len(visited), limit))
         return len(visited) < limit
 
     def _journal_step(self, met: int) -> None:

@@ -48,8 +48,8 @@ def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]
     if former["version"] > version:
         raise StartRefused(
             f"the state was written under revision {former['version']} of the definitions (hash {former['hash']}), "
-            f"this worker has revision {version} (hash {program.hash}): deploy revision {former['version']} or later. To go "
-            "back to an earlier text, give it a higher `revision`."
+            f"this worker has revision {version} (hash {program.hash}): deploy revision {former['version']} or later. "
+            "To go back to an earlier text, give it a higher `revision`."
         )
     if former["version"] == version and former["hash"] != program.hash:
         raise StartRefused(

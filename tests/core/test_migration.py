@@ -104,7 +104,7 @@ def test_the_sweep_carries_over_those_whom_nothing_touches() -> None:
     assert [(change.effective_ms, change.decided_ms) for change in of_definitions(house)] == [
         (at(16) - GRACE, at(16))
     ] * 3
-    assert house.partition.pending.sweeps == [(3, at(16), 2), (3, at(16), 1)]
+    assert house.partition.pending.sweeps == [(3, at(16), 2, 2), (3, at(16), 1, 2)]
     assert house.partition.pending.left == {1: 3}
     assert {profile.revision for profile in house.commit().profiles.values()} == {2}
 

@@ -165,7 +165,7 @@ async def test_all_customers_are_carried_over_while_the_clock_runs():
     assert (meta.earlier, meta.sweep_after, meta.program["version"]) == ({}, "", 2)
     assert meta.members == {"lifecycle/active": 6}
     swept = [decode_journal(record.value).sweeps for record in world.values("journal")]
-    assert sum(visited for sweeps in swept for _, _, visited in sweeps) == 6
+    assert sum(visited for sweeps in swept for _, _, visited, _ in sweeps) == 6
 
 
 async def test_exits_of_a_removed_segment_go_to_its_topic_too():
