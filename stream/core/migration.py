@@ -102,8 +102,7 @@ class Carrier:
                 self._end(profile, former_place, revised, ended)
             else:
                 revised.former[index] = stage
-        if ended.changes:
-            profile.now_ms = at_ms
+        profile.now_ms = at_ms  # nothing of before is judged by definitions that came later
         self._reshape(profile, ended, warming)
         profile.wake_ms = at_ms  # that of the former program means nothing now
         changes = [*ended.changes, *advance(profile, revised, self._new).changes]

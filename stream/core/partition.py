@@ -15,8 +15,9 @@ from stream.core.memory import Verdict, fingerprint, recall, remember
 from stream.core.migration import Migration
 from stream.core.profile import Profile
 from stream.core.program import Program
-from stream.core.transition import Arrival, Wake, advance
+from stream.core.transition import Arrival, Wake, advance, moved
 from stream.core.wakes import Stored, Wakes
+from stream.core.warming import undecided
 
 GRACE_MS = 2_000
 """How long a clock-fired wake waits for stragglers of a producer."""
@@ -141,7 +142,7 @@ class Partition:
                 continue  # stale: which of them an index holds depends on when it was rebuilt, so they don't count
             met += 1
             if profile.wake_ms == due_ms and profile.revision != self._revision:
-                self._carry_over(profile, due_ms, self.clock_ms, due_ms < self._replay_until[1])
+                self._meet_former(profile, due_ms)
             if profile.wake_ms == due_ms:
                 self._fire(profile, self.clock_ms)
             self._index(profile)
@@ -262,6 +263,16 @@ class Partition:
         self.pending.left[revision] = self.pending.left.get(revision, 0) + 1
         if changes:
             self._changed(profile, changes)
+
+    def _meet_former(self, profile: Profile, due_ms: int) -> None:
+        """A wake of an earlier revision: when something would turn there, the new definitions say what."""
+        assert self.migration is not None
+        former = self.migration.carrier(profile.revision).old
+        answers, _ = undecided(profile, *former.judge(profile.cells, due_ms), due_ms)
+        if not moved(profile, answers, former):
+            self._fire(profile, self.clock_ms, former)
+        else:
+            self._carry_over(profile, due_ms, self.clock_ms, due_ms < self._replay_until[1])
 
     def _fire_before(self, profile: Profile, time_ms: int, read_ms: int, program: Program | None = None) -> None:
         """A customer's wakes due strictly before its own next record come first, in order."""

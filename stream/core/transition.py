@@ -101,12 +101,24 @@ def _next_flip(profile: Profile, program: Program, turns_ms: int) -> int:
             return FOREVER_MS
         answers, later_ms = program.judge(profile.cells, turns_ms)
         if profile.warming is not None:
+            if turns_ms in profile.warming.values():
+                return turns_ms
             answers, later_ms = undecided(profile, answers, later_ms, turns_ms)
         if answers != profile.answers:
             return turns_ms
         assert later_ms > turns_ms, "a program must name a later instant"
         turns_ms = later_ms
     return turns_ms
+
+
+def moved(profile: Profile, answers: Answers, program: Program) -> list[int]:
+    """The definitions whose answer is another one; not judged yet and out of a segment are the same to the outside."""
+    present, definitions = profile.answers, program.definitions
+    return [
+        index
+        for index, answer in enumerate(answers)
+        if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
+    ]
 
 
 def _cause(stimulus: Stimulus) -> Cause:
@@ -124,16 +136,12 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
     standings = profile.standings
     cause = _cause(stimulus)
     present = profile.answers
-    moved = [
-        index
-        for index, answer in enumerate(answers)
-        if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
-    ]
-    corrected = [_corrected(standings, index, cause) for index in moved]
+    turned = moved(profile, answers, program)
+    corrected = [_corrected(standings, index, cause) for index in turned]
     profile.answers = answers
     former = stimulus.former if type(stimulus) is Revised else {}
     changes = []
-    for position, index in enumerate(moved):
+    for position, index in enumerate(turned):
         definition = definitions[index]
         profile.sequence += 1
         standings.nth[index] += 1
@@ -148,7 +156,7 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
                 sequence=profile.sequence,
                 nth=standings.nth[index],
                 set_index=position + 1,
-                set_size=len(moved),
+                set_size=len(turned),
                 before=present[index] if present[index] >= 0 else None,
                 after=answers[index],
                 effective_ms=profile.now_ms,

@@ -128,6 +128,8 @@ class Revisions:
     def revised(self, pending: Pending) -> Revised:
         """What the next commit must say. Changes nothing."""
         program = self._program
+        if self.is_beginning and self._begun is None:  # the clock's probe: nothing is of the new revision yet
+            return Revised(self._meta.program, self._meta.earlier, None, [])
         counts = self._counts()
         for revision, left in pending.left.items():
             counts[revision] = counts.get(revision, 0) - left
@@ -145,7 +147,7 @@ class Revisions:
         self._meta, self._begun = meta, None
         if revised.written is not None:
             self._stored[revised.written.revision] = revised.written
-        kept = {self._program.version, *(int(revision) for revision in revised.earlier)}
+        kept = {self._program.version, meta.program["version"], *(int(revision) for revision in revised.earlier)}
         self._stored = {revision: text for revision, text in self._stored.items() if revision in kept}
 
     def aborted(self) -> None:

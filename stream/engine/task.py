@@ -120,7 +120,7 @@ class PartitionTask:
         self._encoders = {program.version: self._encoder}
         position = Position(
             meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms,
-            meta.sweep_after,
+            "" if self.revisions.is_beginning else meta.sweep_after,
         )  # fmt: skip
         self.partition = Partition(
             number, program, self.customers.load, self._stored_wakes, position, settings.grace_ms,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stream.codec.definitions import DefinitionsText, definitions_key, encode_definitions
 from stream.codec.inbound import decode
@@ -111,7 +111,7 @@ class Model:
         self.program = self.revisions.current
         self._encoders.pop(text.revision, None)
         self._written = text
-        self.partition = self._begin(self.partition.position())
+        self.partition = self._begin(replace(self.partition.position(), sweep_after=""))
 
     def replay(self, commit: Commit, records: Iterable[Record], grace_ms: int, max_bytes: int) -> Replayed:
         """Do the commit again. `records`: the input's, within its offsets. Raises ModelFailed; then all is over."""

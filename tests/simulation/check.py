@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from stream.codec.instants import from_text
-from stream.codec.journal import META_KEY, JournalRecord, decode_journal, decode_meta
-from stream.codec.snapshot import digest, wake_of
+from stream.codec.journal import META_KEY, RESERVED, JournalRecord, decode_journal, decode_meta
+from stream.codec.snapshot import digest, revision_of, wake_of
 from stream.core.events import FOREVER_MS
 from stream.engine.local import decode_local
 from stream.engine.transaction import offset_metadata
@@ -59,6 +59,7 @@ def _outputs(world: World, partition: int) -> Iterator[str]:
         yield "an id came twice"
     world.counts["changes"] += len(changes)
     world.counts["changes by silence"] += sum(change["cause"]["kind"] == "clock" for change in changes)
+    world.counts["changes by definitions"] += sum(change["cause"]["kind"] == "definitions" for change in changes)
     world.counts["corrections"] += sum(change.get("corrects") is not None for change in changes)
 
 
@@ -75,18 +76,30 @@ def _expectation(world: World, partition: int, journal: list[JournalRecord]) -> 
 
 
 def history(world: World, partition: int, journal: list[JournalRecord]) -> Iterator[tuple[int, Item]]:
-    """The input as it can be read, with the steps of the clock between, as the journal tells them."""
-    steps = [(offset, clock_ms) for record in journal for offset, clock_ms, _ in record.steps]
+    """The input as it can be read, with the steps of the clock between, as the journal tells them, and of a migration
+    where commits end, under which revision, and what its sweep visits."""
+    moves = [move for record in journal for move in _moves(record)]
     batches = [(first, read_ms) for record in journal for first, read_ms in record.batches]
     read_ms = 0
     for offset, _ in world.broker.log(INPUT, partition).committed():
-        while steps and steps[0][0] <= offset:
-            yield offset, ("clock", steps.pop(0)[1] - GRACE_MS, None)
+        while moves and moves[0][0] <= offset:
+            yield moves.pop(0)
         while batches and batches[0][0] <= offset:
             read_ms = batches.pop(0)[1]
         yield offset, ("record", read_ms, world.sent[partition, offset])
-    for offset, clock_ms in steps:
-        yield offset, ("clock", clock_ms - GRACE_MS, None)
+    yield from moves
+
+
+def _moves(record: JournalRecord) -> list[tuple[int, Item]]:
+    began_ms = record.definitions_text.get("began_ms", 0)
+    first: Item = ("commit", began_ms, record.definitions["version"])
+    steps = [(offset, clock_ms, 0, 0) for offset, clock_ms, _ in record.steps]
+    sweeps = [(offset, clock_ms, 1, most) for offset, clock_ms, _, most in record.sweeps]
+    made = [(record.from_offset, first)]
+    for offset, clock_ms, is_sweep, most in sorted(steps + sweeps, key=lambda move: move[:3]):
+        what: Item = ("sweep", clock_ms - GRACE_MS, most) if is_sweep else ("clock", clock_ms - GRACE_MS, None)
+        made.append((offset, what))
+    return made
 
 
 def row_of(change: dict[str, Any]) -> Row:
@@ -145,10 +158,13 @@ def _clock(world: World, partition: int, journal: list[tuple[Entry, JournalRecor
 def _state(world: World, partition: int) -> Iterator[str]:
     """Changelog, meta, committed offset and the owner's store say the same; no wake that is due is left."""
     customers: dict[bytes, bytes] = {}
+    reserved: dict[bytes, bytes] = {}
     meta_bytes = None
     for record in world.broker.values(STATE, partition):
         if record.key == META_KEY:
             meta_bytes = record.value
+        elif (record.key or b"").startswith(RESERVED):
+            reserved[record.key or b""] = record.value or b""
         elif record.value is None:
             customers.pop(record.key or b"", None)
         else:
@@ -163,10 +179,18 @@ def _state(world: World, partition: int) -> Iterator[str]:
         yield "the state topic does not add up to its meta"
     if world.broker.offsets.get(partition) != (meta.next_offset, offset_metadata(meta)):
         yield f"committed {world.broker.offsets.get(partition)}, the meta says {meta.next_offset}, {meta.commit_number}"
+    revisions = {revision_of(value) for value in customers.values()}
+    if meta.earlier or revisions - {meta.program["version"]}:
+        yield f"customers of revisions {revisions} are left, the meta says {meta.earlier}"
+    texts = {key for key, value in reserved.items() if value}
+    if len(texts) != 1:
+        yield f"the texts of {len(texts)} revisions are left"
     disk = world.stores().get(partition)
     if disk is None:
         return
     store = disk.folders[partition].now
+    if store.reserved != {key: reserved[key] for key in texts}:
+        yield "the owner's store has other definitions than the state topic"
     if store.customers != customers:
         yield "the owner's store is not what the state topic holds"
     if store.meta is None or decode_local(store.meta)[1] != meta:

@@ -25,6 +25,9 @@ MUST_HAPPEN = (
     "time jumps", "event", "late event", "producer's clock ahead", "event at a window's edge", "record repeated",
     "poison record", "erasure", "core failed", "upstream transaction committed", "upstream transaction aborted",
     "commit", "changes", "changes by silence", "corrections", "duplicates passed over", "world of storms",
+    "definitions deployed",
+    "changes by definitions",
+    "exit: StartRefused",
 )  # fmt: skip
 
 

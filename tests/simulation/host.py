@@ -80,6 +80,7 @@ class Surroundings(Protocol):
     now_ms: int
     rng: Random
     broker: Broker
+    deployed: int
 
     @property
     def wall_ms(self) -> int: ...

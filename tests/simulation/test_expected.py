@@ -12,12 +12,16 @@ from tests.simulation.check import history
 from tests.simulation.client import INPUT, JOURNAL
 from tests.simulation.definitions import BREAKS, DEFINITIONS
 from tests.simulation.expected import Row, expect
+from tests.simulation.items import program
 from tests.simulation.process import MAX_EVENT_BYTES
 from tests.simulation.run import settled
 from tests.simulation.world import World
 
+CALM = [seed for seed in range(30) if not any(item.what == "deploy" for item in program(seed))][:8]
+"""The oracle knows of one file only."""
 
-@pytest.mark.parametrize("seed", range(8))
+
+@pytest.mark.parametrize("seed", CALM)
 def test_the_expectation_is_what_the_oracle_tells(seed: int) -> None:
     with settled(seed) as world:
         assert not world.stormy, "take another seed: how far a step came in a storm only a replay can tell"
@@ -35,6 +39,8 @@ def oracle_log(world: World, partition: int, items: list) -> Log:
     """The same history as the oracle takes it: what can be decoded, and the steps of the clock."""
     log: Log = []
     for offset, (what, at_ms, _) in items:
+        if what == "commit":
+            continue
         if what == "clock":
             if log and isinstance(log[-1], Step):
                 log.pop()  # the later one does it all
