@@ -151,6 +151,7 @@ class Settings(BaseSettings):
         256 << 10, alias="max_event_size", ge=1 << 10, le=16 << 20, description="1KiB to 16MiB"
     )
     grace_ms: Duration = Field(2_000, alias="grace", ge=0, le=3_600_000, description="0 to 1h")
+    definitions_rate: int = Field(5_000, ge=10, le=1_000_000, description="customers a second, from 10")
     listen: ListenAddress = Field(Address("127.0.0.1", 9464), description="host:port")
     api_token: Token = Field(
         None, description=f"a text of {TOKEN_CHARACTERS.start} to {TOKEN_CHARACTERS.stop - 1} characters"

@@ -18,7 +18,7 @@ from stream.codec.definitions import (
     stored_definitions,
 )
 from stream.codec.journal import Meta
-from stream.core.coverage import kept_since
+from stream.core.coverage import kept_since, warming_until
 from stream.core.events import NEVER_MS
 from stream.core.migration import Earlier, Following, Migration
 from stream.core.partition import Pending
@@ -90,6 +90,7 @@ class Revisions:
         self._meta = meta
         self._stored = stored_definitions(reserved)
         self._begun: DefinitionsText | None = None  # by what is not committed yet
+        self._warming: tuple[Mapping[str, int], dict[str, int]] | None = None  # of `kept`, since it is dear to reckon
         self.migration = Migration(program, self._earlier, following)
         if not self.is_beginning:
             own = self._stored.get(program.version)
@@ -102,7 +103,7 @@ class Revisions:
 
     def remaining(self, pending: Pending) -> int:
         """How many customers are still of an earlier revision, now."""
-        return sum(self._counts().values()) - sum(pending.left.values())
+        return sum(self.counts().values()) - sum(pending.left.values())
 
     def begin(self, instant_ms: int) -> None:
         """Something is about to be taken in, at this instant (a batch's read time, a step's clock)."""
@@ -125,12 +126,22 @@ class Revisions:
         text = self._begun or self._stored.get(self._program.version)
         return {} if text is None else text.kept
 
+    def warming(self, clock_ms: int) -> dict[str, int]:
+        """The definitions that are undecided for some customer of before, each until when at latest (ms)."""
+        kept = self.kept()
+        if not kept:
+            return {}
+        if self._warming is None or self._warming[0] is not kept:
+            definitions = enumerate(self._program.definitions)
+            self._warming = kept, {each.name: warming_until(self._program, kept, at) for at, each in definitions}
+        return {name: until_ms for name, until_ms in self._warming[1].items() if until_ms > clock_ms}
+
     def revised(self, pending: Pending) -> Revised:
         """What the next commit must say. Changes nothing."""
         program = self._program
         if self.is_beginning and self._begun is None:  # the clock's probe: nothing is of the new revision yet
             return Revised(self._meta.program, self._meta.earlier, None, [])
-        counts = self._counts()
+        counts = self.counts()
         for revision, left in pending.left.items():
             counts[revision] = counts.get(revision, 0) - left
         earlier = {revision: count for revision, count in sorted(counts.items()) if count}
@@ -153,7 +164,7 @@ class Revisions:
     def aborted(self) -> None:
         self._begun = None
 
-    def _counts(self) -> dict[int, int]:
+    def counts(self) -> dict[int, int]:
         """Customers of earlier revisions, by revision, as of the last commit."""
         counts = {int(revision): count for revision, count in self._meta.earlier.items()}
         rest = self._meta.keys - sum(counts.values())

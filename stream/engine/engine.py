@@ -217,6 +217,8 @@ class Engine:
             self.tasks[partition] = task
             task.epoch = self._next_epoch()
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
+            warming = task.revisions.warming(task.partition.clock_ms)
+            self.observer.revisions(partition, task.meta.keys, task.earlier, warming)
             self._share_cache()
             self.outside.source.start(partition, task.partition.next_offset, task.epoch)
 

@@ -209,6 +209,11 @@ class PartitionTask:
         """Customers of earlier revisions of the definitions."""
         return self.revisions.remaining(self.partition.pending)
 
+    @property
+    def earlier(self) -> dict[str, int]:
+        """How many customers the last commit left with earlier revisions, by revision."""
+        return {str(revision): count for revision, count in self.revisions.counts().items()}
+
     def sweep(self) -> None:
         """Visit the next customers for a migration, if there is one. The clock must be running."""
         if self.remaining and not self.backlog:
@@ -264,6 +269,7 @@ class PartitionTask:
             [change for _, change in pending.changes], dict(reasons), memberships, keys, meta.members,
             dict(Counter(record.topic for record in records)),
             events=dict(self._events), touched=len(pending.touched), store_reads=self.customers.store_reads,
+            earlier=revised.earlier, warming=self.revisions.warming(position.clock_ms),
         )  # fmt: skip
         return Prepared(self, records, meta, revised, meta.journal_digest, customers, kept, report)
 

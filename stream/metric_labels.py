@@ -1,0 +1,24 @@
+"""Causes and answers of changes as the labels of metrics say them."""
+
+from __future__ import annotations
+
+from stream.core.changes import Cause, ClockCause, DefinitionsCause, EventCause
+from stream.core.program import Definition
+from stream.metric_families import NO_STAGE
+
+DIRECTIONS = ("exited", "entered")  # by a segment's answer
+
+
+def cause_label(cause: Cause) -> str:
+    if type(cause) is EventCause:
+        return "event"
+    if type(cause) is DefinitionsCause:
+        return "definitions"
+    return "clock" if type(cause) is ClockCause else "erasure"
+
+
+def answer_label(definition: Definition, answer: int | None) -> str:
+    """As a label: entered or exited, or the stage."""
+    if definition.is_segment:
+        return DIRECTIONS[answer or 0]
+    return NO_STAGE if answer is None else definition.stages[answer]
