@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 LOCK   := requirements/dev.txt
 READY  := $(VENV)/.installed
 KAFKA  ?= auto
+JOBS   ?= 2
 ARGS   ?=
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ help: ## this list
 demo: $(READY) ## a small shop, live: embedded broker, worker, customers  [ARGS="--seconds 60"]
 	@$(BIN)/segmenter demo $(ARGS)
 
-test: $(READY) ## all tests; those on Apache Kafka when java and mvn are there  [KAFKA=required|no] [ARGS="-k words"]
+test: $(READY) ## all tests; those on Apache Kafka when java and mvn are there  [KAFKA=required|no] [JOBS=1] [ARGS="-k words"]
 	@missing=; for program in java mvn; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ "$(KAFKA)" = no ]; then \
 		echo "Skipped: the tests on Apache Kafka (KAFKA=no)."; set -- -m "not kafka"; \
@@ -27,7 +28,7 @@ test: $(READY) ## all tests; those on Apache Kafka when java and mvn are there  
 	else \
 		echo "Skipped: the tests on Apache Kafka, which need java and mvn (not found:$$missing)."; set -- -m "not kafka"; \
 	fi; \
-	TEST_ON_KAFKA=$(KAFKA) $(BIN)/pytest -q "$$@" $(ARGS)
+	TEST_ON_KAFKA=$(KAFKA) $(BIN)/pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder "$$@" $(ARGS)
 
 bench: $(READY) ## measure events/s, latency and restore on Apache Kafka (needs java and mvn)  [ARGS=...]
 	@$(BIN)/python -m bench $(ARGS)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.generated import Crowd
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.pipeline import Pipeline, Worker
 
 PARTITIONS = 4
+"""Of a pipeline that nothing else is said of."""
 BROKER_MEMORY = "1g"
 LOAD_EVENTS_PER_S = 5_000
 """The slowest load we wait for; it makes above 100,000 events/s on an idle core."""
@@ -41,7 +44,7 @@ class Options:
     definitions: Path
     events: int
     customers: int | None
-    rate: int
+    rates: tuple[int, ...]
     seconds: int
     profile: bool
 
@@ -55,9 +58,13 @@ class Rig:
     def group(self) -> str:
         return f"{self.pipeline.prefix}shop"
 
-    def start_worker(self) -> Worker:
+    @property
+    def partitions(self) -> int:
+        return self.pipeline.partitions
+
+    def start_worker(self, instance: str = "a") -> Worker:
         """Start it and return at once: it restores, joins and reads while we look on."""
-        return self.pipeline.start()
+        return self.pipeline.start(instance)
 
     def check_alive(self, worker: Worker) -> None:
         if not worker.alive:
@@ -84,10 +91,7 @@ class Rig:
     def load(self, count: int, customers: int, *more: str, seconds: float | None = None) -> float:
         """Produce `count` events and wait until the broker has them; returns the events/s it took them at."""
         limit = seconds or LOAD_SECONDS + count / LOAD_EVENTS_PER_S
-        command = [
-            sys.executable, "-m", "bench.load", "--broker", self.kafka.bootstrap, "--topic", self.pipeline.input,
-            "--partitions", str(PARTITIONS), "--events", str(count), "--customers", str(customers), *more,
-        ]  # fmt: skip
+        command = self.load_command(count, customers, *more)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
@@ -97,26 +101,112 @@ class Rig:
             raise BenchFailed(f"the load ended with {done.returncode}:\n{done.stdout}{done.stderr[-LOG_TAIL:]}")
         return float(rate[1])
 
+    @contextmanager
+    def held_load(self, count: int, customers: int, *more: str) -> Iterator[Callable[[], None]]:
+        """Events in an open transaction of the load: nobody can read them until the function handed out is called,
+        and then all of them wait at one moment."""
+        held = subprocess.Popen(
+            self.load_command(count, customers, "--held", *more),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert held.stdin is not None and held.stdout is not None
+
+        def release() -> None:
+            said, complaints = held.communicate("commit\n", timeout=WORKER_SECONDS)
+            if held.returncode != 0:
+                raise BenchFailed(f"the held load ended with {held.returncode}:\n{said}{complaints[-LOG_TAIL:]}")
+
+        try:
+            if not held.stdout.readline().startswith("sent "):  # it ends by itself when it can't send
+                raise BenchFailed(f"the load could not be held:\n{held.communicate()[1][-LOG_TAIL:]}")
+            yield release
+        finally:
+            if held.poll() is None:
+                held.kill()
+                held.communicate()
+
+    def load_command(self, count: int, customers: int, *more: str) -> list[str]:
+        return [
+            sys.executable, "-m", "bench.load", "--broker", self.kafka.bootstrap, "--topic", self.pipeline.input,
+            "--partitions", str(self.partitions), "--events", str(count), "--customers", str(customers), *more,
+        ]  # fmt: skip
+
+    # -- customers who are there already
+
+    def generate(self, crowd: Crowd) -> float:
+        """Write the state of customers as if they had been there for days; returns how many a second."""
+        limit = LOAD_SECONDS + crowd.customers / LOAD_EVENTS_PER_S
+        started = time.monotonic()
+        shares = min(os.cpu_count() or 1, self.partitions)
+        with ExitStack() as ends:
+            writers = [self._generator(crowd, f"{share}/{shares}") for share in range(shares)]
+            for writer in writers:
+                ends.callback(writer.kill)  # of no effect on one that has ended
+            for writer in writers:
+                try:
+                    said, complaints = writer.communicate(timeout=limit)
+                except subprocess.TimeoutExpired:
+                    raise BenchFailed(f"{crowd.customers} customers are not generated within {limit:.0f} s") from None
+                if writer.returncode != 0:
+                    raise BenchFailed(f"the generator ended with {writer.returncode}:\n{said}{complaints[-LOG_TAIL:]}")
+        return crowd.customers / (time.monotonic() - started)
+
+    def _generator(self, crowd: Crowd, share: str) -> subprocess.Popen[str]:
+        command = [
+            sys.executable, "-m", "bench.generated", "--broker", self.kafka.bootstrap,
+            "--topic", self.pipeline.topic("segmenter-state"), "--partitions", str(self.partitions),
+            "--definitions", str(self.pipeline.definitions), "--share", share, *crowd.arguments(),
+        ]  # fmt: skip
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
 
 @contextmanager
-def rig(options: Options) -> Iterator[Rig]:
-    """A broker with topics; everything started on it is stopped and everything written removed at the end."""
-    with (
-        tempfile.TemporaryDirectory(prefix="segmenter-bench-") as directory,
-        ExitStack() as ends,
-    ):
+def broker() -> Iterator[ApacheKafka]:
+    """A fresh one; it and all it wrote are removed at the end."""
+    with ExitStack() as ends:
         kafka = ApacheKafka(memory=BROKER_MEMORY, light=False)
         ends.callback(kafka.remove)  # before the start: it may be interrupted
         kafka.start()
-        pipeline = Pipeline(kafka.bootstrap, "bench-", Path(directory), PARTITIONS, options.definitions, dict(SETTINGS))
-        ends.push(pipeline)  # no worker outlives it
+        yield kafka
+
+
+@contextmanager
+def stand_on(
+    kafka: ApacheKafka,
+    definitions: Path,
+    prefix: str = "bench-",
+    partitions: int = PARTITIONS,
+    settings: dict[str, Any] | None = None,
+) -> Iterator[Rig]:
+    """A pipeline of its own on a broker: topics, and no worker that outlives it. What it wrote to the broker stays."""
+    with tempfile.TemporaryDirectory(prefix="segmenter-bench-") as directory, ExitStack() as ends:
+        pipeline = Pipeline(
+            kafka.bootstrap, prefix, Path(directory), partitions, definitions, {**SETTINGS, **(settings or {})}
+        )
+        ends.push(pipeline)
         create_topics(pipeline)
         yield Rig(kafka, pipeline)
 
 
+@contextmanager
+def rig(options: Options) -> Iterator[Rig]:
+    """A broker with topics; everything started on it is stopped and everything written removed at the end."""
+    with broker() as kafka, stand_on(kafka, options.definitions) as stand:
+        yield stand
+
+
 def create_topics(pipeline: Pipeline) -> None:
     """Again when the new broker does not show at once what it has just made."""
-    arguments = ("topics", "create", "--partitions", str(PARTITIONS), "--config", str(pipeline.config("admin")))
+    arguments = (
+        "topics",
+        "create",
+        "--partitions",
+        str(pipeline.partitions),
+        "--config",
+        str(pipeline.config("admin")),
+    )
     for _ in range(TOPIC_ATTEMPTS):
         done = pipeline.run(*arguments, check=False)
         if done.returncode == 0:

@@ -70,8 +70,17 @@ def busy_seconds() -> float:
 
 def peak_rss_bytes(pid: int) -> int:
     """The most memory the process ever held; 0 when it is gone."""
+    return _memory(pid, "VmHWM")
+
+
+def rss_bytes(pid: int) -> int:
+    """The memory the process holds now; 0 when it is gone."""
+    return _memory(pid, "VmRSS")
+
+
+def _memory(pid: int, name: str) -> int:
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
+        found = re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
     except OSError:
         return 0
     return int(found[1]) * 1024 if found else 0
@@ -118,17 +127,17 @@ class CommittedEvents:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One worker under observation."""
+    """One worker under observation; the processor time is that of `beside` too."""
 
     worker: Worker
     broker_pid: int
     committed: CommittedEvents
+    beside: tuple[Worker, ...] = ()
 
     def sample(self) -> Sample:
         count = self.committed.total()
-        return Sample(
-            time.monotonic(), count, cpu_seconds(self.worker.process.pid), cpu_seconds(self.broker_pid), busy_seconds()
-        )
+        worker_cpu_s = sum(cpu_seconds(worker.process.pid) for worker in (self.worker, *self.beside))
+        return Sample(time.monotonic(), count, worker_cpu_s, cpu_seconds(self.broker_pid), busy_seconds())
 
     def _look(self) -> Sample:
         try:

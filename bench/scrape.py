@@ -134,7 +134,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "wide.yaml"
         path.write_text(definitions())
-        with rig(Options(path, 0, None, 0, 0, False)) as stand:
+        with rig(Options(path, 0, None, (), 0, False)) as stand:
             worker = stand.start_worker()
             stand.wait_ready(worker)
             pipeline = stand.pipeline

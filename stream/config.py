@@ -98,6 +98,7 @@ class Topics:
     rejected: str
     state: str
     journal: str
+    control: str
 
     @classmethod
     def named(cls, input_topic: str, prefix: str) -> Topics:
@@ -109,6 +110,7 @@ class Topics:
             rejected=f"{prefix}customer-events-rejected",
             state=f"{prefix}segmenter-state",
             journal=f"{prefix}segmenter-journal",
+            control=f"{prefix}segmenter-control",
         )
 
     def extra(self, topic: str) -> str:
@@ -117,7 +119,7 @@ class Topics:
 
     @property
     def own(self) -> tuple[str, ...]:
-        return (self.input, self.changes, self.memberships, self.rejected, self.state, self.journal)
+        return (self.input, self.changes, self.memberships, self.rejected, self.state, self.journal, self.control)
 
 
 class Settings(BaseSettings):

@@ -20,13 +20,16 @@ CLOCK_REASONS = (
     "starting",
     "broker-unreachable",
     "clock-skew",
+    "control-unreachable",
+    "rejects",
     "open-transaction",
     "unread-records",
     "commit-waiting",
     "unknown",
 )
 """Why a partition's clock stands still, the first that holds. open-transaction: an upstream's, on the input.
-commit-waiting: a transaction of ours has had no answer yet."""
+commit-waiting: a transaction of ours has had no answer yet. control-unreachable: nobody knows what is held. rejects:
+the partition is stopped and has records to read."""
 
 HORIZONS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000}
 """`within` of the wakes to come, in ms."""

@@ -189,7 +189,7 @@ def test_the_prefix_stands_before_everything_written_and_not_before_the_input() 
     assert topics.input == "customer-events"
     assert topics.own == (
         "customer-events", "shadow-segment-changes", "shadow-segment-memberships", "shadow-customer-events-rejected",
-        "shadow-segmenter-state", "shadow-segmenter-journal",
+        "shadow-segmenter-state", "shadow-segmenter-journal", "shadow-segmenter-control",
     )  # fmt: skip
     assert topics.extra("win-back") == "shadow-win-back"
 

@@ -17,18 +17,19 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from bench import plots
 from bench.report import BUSY_LOAD, machine_facts
+from bench.results import Result
 from bench.rig import BROKER_MEMORY, LOG_TAIL, PARTITIONS, BenchFailed
 from bench.rivals import builds
 from bench.rivals.engines import (
     CHECKPOINT_MS,
     COMMIT_MS,
-    GROUP,
     HEAP,
     INPUT,
     OUTPUT,
@@ -37,11 +38,11 @@ from bench.rivals.engines import (
     chosen,
     environment,
 )
-from bench.rivals.outcomes import Outcome, outcome_of, rows_of, table, write_outcomes
+from bench.rivals.outcomes import Outcome, outcome_of, rows_of, table
 from bench.rivals.progress import watch, whole_part
 from bench.rivals.reference import Tally, expected, found_changes
 from bench.rivals.waiting import LOADS, HeldEvents, Load, read_events, write_events
-from bench.sampling import CommittedEvents, Stalled, cpu_seconds, peak_rss_bytes
+from bench.sampling import Stalled, cpu_seconds, peak_rss_bytes
 from tests.kafka.apache import ApacheKafka, KafkaFailed, missing_programs
 
 DEFAULT_ENGINES = "ours,kafka-streams,flink,quix,faust,bare"
@@ -67,7 +68,8 @@ def main(arguments: Sequence[str]) -> None:
     if missing := missing_programs():
         sys.exit(f"the comparison runs Apache Kafka and needs on the PATH: {', '.join(missing)}")
     facts = machine_facts() | {"commit_ms": COMMIT_MS, "flink_checkpoint_ms": CHECKPOINT_MS, "java_heap": HEAP}
-    engines = chosen(options.engines)
+    engines, once = chosen(options.engines), chosen(options.once)
+    result = Result("compare", facts, vars(options))
     outcomes: list[Outcome] = []
     try:
         for engine in engines:
@@ -76,14 +78,18 @@ def main(arguments: Sequence[str]) -> None:
             given = _waiting(options, engines, Path(directory))
             for number in range(1, options.runs + 1):
                 for engine in engines:
+                    if number > 1 and engine in once:
+                        continue
                     _say(f"--- run {number} of {options.runs}: {engine.title}")
-                    outcomes.append(_run(engine, number, given[engine.share]))
+                    outcomes.append(_run(engine, number, given[engine.events_of(options.events)]))
                     _say(f"    {outcomes[-1].summary()}")
+                    _keep(result, outcomes)
     except (builds.BuildFailed, KafkaFailed, BenchFailed) as error:
         sys.exit(f"the comparison ended: {error}")
     finally:
         if outcomes:
             _report(facts, options, engines, outcomes)
+            _finish(options, _keep(result, outcomes))
 
 
 # -- one run
@@ -99,7 +105,7 @@ def _run(engine: Engine, number: int, given: Given) -> Outcome:
         engine.topics(place)
         held = HeldEvents(kafka.bootstrap, INPUT, given.file, given.births, given.count)
         ends.callback(held.close)
-        committed = ends.enter_context(closing(CommittedEvents(kafka.bootstrap, GROUP, INPUT, PARTITIONS)))
+        committed = ends.enter_context(closing(engine.progress(place)))
         log = place.directory / "engine.log"
         command = engine.command(place)
         with log.open("wb") as output:
@@ -156,42 +162,38 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _waiting(options: argparse.Namespace, engines: list[Engine], directory: Path) -> dict[int, Given]:
-    """The events in a file, and by share what an engine with that share is given of them."""
+    """The events in a file, and by number what an engine that takes so many of the measured ones is given."""
     all_events = options.customers + options.events
     first_ms = time.time_ns() // 1_000_000 - all_events - 60_000  # nothing lies in the future, nothing lapses meanwhile
     file = directory / "events"
     _say(f"writing {all_events} events, {options.load}, and computing what they cause")
     write_events(file, Load(options.load, options.customers, options.events, first_ms).events_of_it())
-    counts = {engine.share: options.customers + options.events // engine.share for engine in engines}
+    counts = {events: options.customers + events for events in (each.events_of(options.events) for each in engines)}
     right = expected(read_events(file, all_events), set(counts.values()))
-    return {share: Given(file, options.customers, count, right[count]) for share, count in counts.items()}
+    return {events: Given(file, options.customers, count, right[count]) for events, count in counts.items()}
+
+
+def _keep(result: Result, outcomes: list[Outcome]) -> Path:
+    return result.write(rows=[asdict(row) for row in rows_of(outcomes)], runs=[asdict(outcome) for outcome in outcomes])
 
 
 def _report(
     facts: dict[str, str | int | float], options: argparse.Namespace, engines: list[Engine], outcomes: list[Outcome]
 ) -> None:
-    rows = rows_of(outcomes)
     print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
     print(f"load {options.load}: {options.customers} customers, then {options.events} events; {options.runs} runs")
     if float(facts["load_before"]) > BUSY_LOAD:
         print("The machine was busy with something else before we began: the figures are too low.")
     for engine in engines:
-        if engine.share > 1:
-            print(f"{engine.title}: the first {options.events // engine.share} of the events, for it is slow")
-    print("\n" + table(rows))
-    path = write_outcomes(facts, vars(options), rows, outcomes)
+        if engine.events_of(options.events) < options.events:
+            print(f"{engine.title}: the first {engine.events_of(options.events)} of the events, for it is slow")
+    print("\n" + table(rows_of(outcomes)))
+
+
+def _finish(options: argparse.Namespace, path: Path) -> None:
     print(f"\nwritten to {path}")
     if options.plots:
-        _plot(path)
-
-
-def _plot(path: Path) -> None:
-    """matplotlib lives in an environment of its own: the worker's stays as it is locked."""
-    try:
-        interpreter = builds.python("plots", builds.ROOT / "requirements" / "bench.txt")
-    except builds.BuildFailed as error:
-        sys.exit(f"no plots: {error}")
-    subprocess.run([interpreter, "-m", "bench.rivals.plots", str(path)], cwd=builds.ROOT, check=True)
+        plots.draw([path])
 
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -199,6 +201,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "python -m bench compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--engines", default=DEFAULT_ENGINES, help="some of them, with commas; also single rows")
+    parser.add_argument("--once", default="", help="engines that run in the first round only")
     parser.add_argument("--runs", type=int, default=3, help="rounds; in each every engine runs once")
     parser.add_argument("--events", type=int, default=1_500_000, help="measured events, after the births")
     parser.add_argument("--customers", type=int, default=50_000, help="who exist before the measured events")
@@ -208,10 +211,11 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     for name, least in (("runs", 1), ("events", 1_000), ("customers", 100)):
         if getattr(options, name) < least:
             parser.error(f"--{name}: found {getattr(options, name)}, expected a number from {least}")
-    try:
-        chosen(options.engines)
-    except ValueError as error:
-        parser.error(f"--engines: {error}")
+    for name in ("engines", "once"):
+        try:
+            chosen(getattr(options, name))
+        except ValueError as error:
+            parser.error(f"--{name}: {error}")
     return options
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
 from bench.rivals.progress import Look, measured_part, track, whole_part
 
-RESULTS = Path(__file__).parents[1] / "results"
 OURS = "ours"
 GOALS: dict[str, tuple[float, float]] = {
     "kafka-streams": (1.0, 1.5),
@@ -101,7 +96,7 @@ def outcome_of(engine: str, title: str, run: int, births: Sequence[Look], events
         births_per_s=whole_part(births).events_per_s,
         committed=[track(births), track(events)],
     )
-    if part.events >= ENOUGH * count:
+    if part.events and part.events >= ENOUGH * count:
         outcome.events_per_s = part.events_per_s
         outcome.measured_events = part.events
         outcome.measured_s = part.seconds
@@ -166,22 +161,6 @@ def table(rows: Sequence[Row]) -> str:
     if any(row.short for row in rows):
         lines.append(f"\n* measured for less than {SHORT_S:.0f} s: says little. More --events make it longer.")
     return "\n".join(lines)
-
-
-def write_outcomes(
-    facts: dict[str, str | int | float], arguments: dict[str, Any], rows: Sequence[Row], outcomes: Sequence[Outcome]
-) -> Path:
-    """Returns the file, named by the time of day."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / time.strftime("compare-%Y%m%dT%H%M%SZ.json", time.gmtime())
-    result = {
-        "facts": facts,
-        "arguments": arguments,
-        "rows": [asdict(row) for row in rows],
-        "runs": [asdict(outcome) for outcome in outcomes],
-    }
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    return path
 
 
 def _cells(row: Row) -> list[str]:

@@ -1,12 +1,7 @@
-"""Draws one comparison as a PNG beside its JSON: python -m bench.rivals.plots RESULT.json
-
-Runs in an environment with matplotlib (requirements/bench.txt). Only engines that do all of the work are drawn.
-"""
+"""Draws one comparison as a PNG, for `bench.drawing`. Only engines that do all of the work are drawn."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +19,10 @@ PANELS = (
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
+    """Nothing when there is no such engine."""
     rows = [row for row in result["rows"] if row["checked"] and row["events_per_s"]][::-1]
+    if not rows:
+        return
     figure, axes = pyplot.subplots(1, len(PANELS), figsize=(13, 1.2 + 0.5 * len(rows)), sharey=True)
     titles = [row["title"] + (" (wrong answers)" if row["wrong"] else "") for row in rows]
     colours = [OURS_COLOUR if row["engine"] == "ours" else THEIR_COLOUR for row in rows]
@@ -47,14 +45,3 @@ def draw(result: dict[str, Any], path: Path) -> None:
     )
     figure.tight_layout()
     figure.savefig(path, dpi=140)
-
-
-def main() -> None:
-    source = Path(sys.argv[1])
-    target = source.with_suffix(".png")
-    draw(json.loads(source.read_text("utf-8")), target)
-    print(f"drawn to {target}")
-
-
-if __name__ == "__main__":
-    main()

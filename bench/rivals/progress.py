@@ -1,4 +1,4 @@
-"""One engine's run looked at from outside ten times a second: the offsets its group has committed, and /proc."""
+"""One engine's run looked at from outside ten times a second: what it has committed, and /proc."""
 
 from __future__ import annotations
 
@@ -6,22 +6,48 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from confluent_kafka import KafkaException
 
-from bench.sampling import STALL_S, CommittedEvents, Stalled, busy_seconds, cpu_seconds
+from bench.sampling import STALL_S, Stalled, busy_seconds, cpu_seconds
 
 LOOK_EVERY_S = 0.1
 WARM = 0.15
 """This share of the events after the births is warm-up like these: compilers, caches."""
 DONE = 0.85
-"""The measured part ends here, while there is more to read: with nothing left Flink's source keeps offsets back for up
-to 10 s, and the last commits of all engines are only partly filled."""
+"""The measured part ends here, while there is more to read: the last commits are only partly filled."""
+
+
+class Progress(Protocol):
+    """How many events an engine has done for good."""
+
+    def by_partition(self) -> list[int]: ...
+
+    def close(self) -> None: ...
+
+
+class CheckpointedEvents:
+    """As Flink's last complete checkpoint holds them, of all partitions together."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def by_partition(self) -> list[int]:
+        try:
+            return [int(self._file.read_text("ascii"))]
+        except FileNotFoundError:  # no checkpoint yet
+            return [0]
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`time_s` is monotonic, `committed` by partition; CPU since each process began, `busy_cpu_s` since boot."""
+    """`time_s` is monotonic, `committed` by partition or in one number; CPU since each process began, `busy_cpu_s`
+    since boot."""
 
     time_s: float
     committed: tuple[int, ...]
@@ -71,7 +97,7 @@ class Part:
 def watch(
     process: subprocess.Popen[bytes],
     broker_pid: int,
-    committed: CommittedEvents,
+    committed: Progress,
     target: int,
     limit_s: float,
 ) -> list[Look]:
@@ -117,8 +143,8 @@ def measured_part(looks: Sequence[Look]) -> Part:
 
 
 def whole_part(looks: Sequence[Look]) -> Part:
-    """From the first committed offset to the last."""
-    return Part(next(look for look in looks if look.total > looks[0].total), looks[-1])
+    """From the first committed offset to the last; of no length when everything was committed at the first look."""
+    return Part(next((look for look in looks if look.total > looks[0].total), looks[-1]), looks[-1])
 
 
 def track(looks: Sequence[Look]) -> list[tuple[float, ...]]:

@@ -10,7 +10,7 @@ from stream.codec.snapshot import decode_profile
 from stream.core.changes import Change
 from stream.core.migration import Carrier, Earlier
 from stream.core.program import Decider, Program
-from stream.core.transition import Wake, advance
+from stream.core.transition import Revised, Wake, advance
 
 REASONS = 3
 REASONS_COUNTED = 500
@@ -68,7 +68,9 @@ class Forecaster:
             carrier = self._carriers[profile.revision] = Carrier(self._earlier(profile.revision), self._new)
         while profile.wake_ms <= now_ms:  # the worker would fire them first
             advance(profile, Wake(profile.wake_ms, now_ms, False), carrier.old)
-        changes = carrier.carry(profile, max(profile.now_ms, now_ms), now_ms, now_ms, False)
+        at_ms = max(profile.now_ms, now_ms)
+        revised = Revised(at_ms, now_ms, False, profile.revision, self._new.version)
+        changes = carrier.carry(profile, revised, now_ms)
         forecast.customers += 1
         forecast.moved += bool(changes)
         for change in changes:

@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from stream.app.http import Check
 from stream.app.recent import Recent
-from stream.codec.instants import to_text_or_none
-from stream.engine.engine import Engine
-from stream.engine.task import PartitionTask
+from stream.codec.instants import to_text, to_text_or_none
+from stream.engine.engine import CONTROL_UNREACHABLE, Engine
+from stream.engine.task import REJECTS, PartitionTask
 from stream.metrics import build_versions
 
 LOOP_TICK_S = 0.5
@@ -61,12 +61,17 @@ class EngineStatus:
     def ready_checks(self) -> list[Check]:
         engine = self._engine
         restoring = sorted(number for number, task in engine.tasks.items() if task is None)
+        stopped = sorted(number for number, task in engine.tasks.items() if task is not None and task.stopped)
         return [
             *self.live_checks(),
             Check("serving", not engine.stopping, "the worker is stopping"),
             Check("group", engine.joined, "the consumer group has not told us our partitions yet"),
             Check("partitions", not restoring, f"being restored: {', '.join(map(str, restoring))}"),
             Check("broker", engine.blocked_reason != "broker-unreachable", "the broker does not answer"),
+            Check(
+                "control", engine.blocked_reason != CONTROL_UNREACHABLE, "nobody knows what is held: no control topic"
+            ),
+            Check("reading", not stopped, f"stopped for its rejected events: {', '.join(map(str, stopped))}"),
             self._commit_check(),
         ]
 
@@ -80,6 +85,10 @@ class EngineStatus:
             "ready": not failing,
             "failing": failing,
             "clock_blocked": engine.blocked_reason,
+            "held": [
+                {"key": key, "by": control.by, "at": to_text(control.at_ms), "reason": control.reason}
+                for key, control in sorted(engine.holding.in_force.items())
+            ],
             "last_error": self._recent.error(None),
             "partitions": [self._partition(number, task) for number, task in sorted(engine.tasks.items())],
         }
@@ -140,6 +149,8 @@ class EngineStatus:
         """Why the partition's clock stands still; None: it runs."""
         if self._engine.blocked_reason is not None:
             return self._engine.blocked_reason
+        if task.stopped and task.lag:
+            return REJECTS
         if task.lag:
             return "open-transaction" if self._held_back_s(task.number) > HELD_BACK_AFTER_S else "unread-records"
         return "wakes-waiting" if task.backlog else None

@@ -17,10 +17,10 @@ from typing import Any
 
 import structlog
 
-from stream.core.events import NEVER_MS
+from stream.core.holds import PARKED_AT_MS
 from stream.engine.engine import Engine
 from stream.engine.interfaces import Transactions
-from stream.engine.task import PartitionTask
+from stream.engine.task import REJECTS, PartitionTask
 from stream.errors import SegmenterError
 from stream.kafka.watch import Ends, KafkaWatch
 from stream.metrics import HORIZONS, Metrics
@@ -148,6 +148,8 @@ class Watch:
         unread = task.lag if seen is None else seen.end - task.partition.next_offset
         if seen is not None and task.partition.next_offset >= seen.stable and self._held_s(self._input, task.number):
             return "open-transaction"
+        if unread and task.stopped:
+            return REJECTS
         if unread:
             return "unread-records"
         return "unknown" if self._engine.commit_started_s is None else "commit-waiting"
@@ -181,7 +183,7 @@ def count_wakes(task: PartitionTask, now_ms: int) -> dict[str, int]:
     """How many entries of the stored index are due within each of `HORIZONS` from now on, overdue ones included."""
     counts = dict.fromkeys(HORIZONS, 0)
     limits = sorted((now_ms + within_ms, name) for name, within_ms in HORIZONS.items())
-    for read, (due_ms, _) in enumerate(task.store.due(NEVER_MS, limits[-1][0]), 1):
+    for read, (due_ms, _) in enumerate(task.store.due(PARKED_AT_MS + 1, limits[-1][0]), 1):
         for limit_ms, name in limits:
             if due_ms <= limit_ms:
                 counts[name] += 1

@@ -32,6 +32,7 @@ from stream.app.progress import RestoreProgress
 from stream.app.recent import Recent
 from stream.app.starting import check_clock, check_definitions_fit, check_history
 from stream.app.status import EngineStatus
+from stream.app.strays import Strays
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
 from stream.codec.snapshot import SNAPSHOT_VERSION
@@ -43,6 +44,8 @@ from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
 from stream.errors import SegmenterError, StartRefused
 from stream.kafka.changelog import KafkaChangelogReader
+from stream.kafka.control import KafkaControls
+from stream.kafka.membership import Membership
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.source import KafkaSource
 from stream.kafka.topics import check_topics, input_partitions
@@ -129,7 +132,8 @@ def build(
 ) -> Built:
     """Wire everything. `clock` is the only time anything of the worker knows."""
     topics = settings.topics
-    outputs = [*(name for name in topics.own if name != topics.input), *map(topics.extra, program.extra_topics)]
+    written = (name for name in topics.own if name not in (topics.input, topics.control))
+    outputs = [*written, *map(topics.extra, program.extra_topics)]
     metrics = Metrics(
         program,
         input_topic=topics.input,
@@ -157,8 +161,9 @@ def build(
         observer,
     )
     outside = Outside(
-        source, transactions, offsets, restorer, clock, die, crash_point_from(os.environ.get(CRASH_VARIABLE, ""))
-    )
+        source, transactions, offsets, restorer, clock, die, crash_point_from(os.environ.get(CRASH_VARIABLE, "")),
+        KafkaControls(settings),
+    )  # fmt: skip
     engine = Engine(program, _engine_settings(settings), outside, observer)
     source.owner = engine
     customer_events = CustomerEvents(app)
@@ -170,10 +175,11 @@ def build(
 
     seen = (topics.input, topics.changes, topics.state)
     watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, data_dir.path, clock)
+    strays = Strays(Membership(settings).given, source.held, die)
     status = EngineStatus(engine, metrics.registry, recent, settings.instance, watch.held_back_s)
 
     async def look_on() -> None:
-        await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run())
+        await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run(), strays.run())
 
     feed = Feed(
         app,

@@ -22,6 +22,7 @@ from stream.cli import (
     demo,
     doctor,
     explain,
+    hold,
     new,
     plan,
     replay,
@@ -85,6 +86,9 @@ app.command(short_help="What a running worker does.")(status.status)
 app.command(short_help="Every check of a start, without starting.")(doctor.doctor)
 app.command(short_help="What a pipeline needs, with formulas.")(capacity.capacity)
 app.command(short_help="Open transactions on the topics.")(transactions.transactions)
+app.command(short_help="Keep answers back: a broken tracker must mail nobody.")(hold.hold)
+app.command(short_help="Let go what is held.")(hold.release)
+app.command(short_help="What is held, by whom, since when and why.")(hold.holds)
 app.add_typer(topics.app, name="topics")
 app.add_typer(config.app, name="config")
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stream.cli.hold import command
 from stream.cli.settings import ConfigFile
 from stream.config import ENVIRONMENT_PREFIX, Address, load_settings
 from stream.errors import ConfigError, SegmenterError
@@ -122,6 +123,9 @@ def _print(told: dict[str, Any]) -> None:
     definitions = told["definitions"]
     ready = "ready" if told["ready"] else "not ready: " + ", ".join(told["failing"])
     typer.echo(f"{told['instance']}  {ready}  definitions {definitions['name']} {definitions['hash']}")
+    for held in told.get("held", ()):
+        typer.echo(f"held: {held['key']} since {held['at']} by {held['by']}: {held['reason'] or 'no reason given'}")
+        typer.echo(f"  to lift it: {command(held['key'])}")
     if told["last_error"] is not None:
         typer.echo(f"last error: {_error(told['last_error'])}")
     columns = (

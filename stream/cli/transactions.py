@@ -34,7 +34,8 @@ def transactions(
     _, program = load([settings.definitions])
     from stream.kafka.open_transactions import find_open
 
-    topics = [*settings.topics.own, *map(settings.topics.extra, program.extra_topics)]
+    own = [topic for topic in settings.topics.own if topic != settings.topics.control]
+    topics = [*own, *map(settings.topics.extra, program.extra_topics)]
     found = list(find_open(settings, topics, stands))
     if json:
         typer.echo(json_text.dumps([asdict(each) for each in found], indent=2))

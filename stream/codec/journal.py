@@ -56,6 +56,7 @@ class Meta:
                          left out
     earlier              how many customers are still of an earlier revision of the definitions, by revision
     sweep_after          the last customer that the sweep over those visited
+    holds                what is held (`core.holds`): key -> since when
     """
 
     next_offset: int
@@ -74,6 +75,7 @@ class Meta:
     members: dict[str, int] = field(default_factory=dict)
     earlier: dict[str, int] = optional(dict)
     sweep_after: str = optional(str)
+    holds: dict[str, int] = optional(dict)
 
     @classmethod
     def first(
@@ -121,6 +123,7 @@ class JournalRecord:
     previous                 digest of the record before (`journal_digest`)
     sweeps                   [offset, clock_ms, customers visited, most of them] of each chunk of a migration's sweep
     definitions_text         the definitions, where this commit is the first under them (`codec.definitions`)
+    holds                    [offset, how many of the steps before, instant, key, 1 held or 0 released]
     """
 
     partition: int
@@ -142,6 +145,7 @@ class JournalRecord:
     nonce: str
     sweeps: list[list[int]] = optional(list)
     definitions_text: dict[str, Any] = optional(dict)
+    holds: list[list[Any]] = optional(list)
 
 
 _Value = TypeVar("_Value", Meta, JournalRecord)

@@ -21,6 +21,7 @@ from typing import Any
 from stream.core.changes import Change, DefinitionsCause
 from stream.core.coverage import Kept, known_since
 from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.core.holds import Hold
 from stream.core.profile import Profile, Standings
 from stream.core.program import CellLayout, Cells, Program
 from stream.core.transition import Revised, advance
@@ -86,10 +87,11 @@ class Carrier:
             for index in range(len(new.definitions))
         ]
 
-    def carry(self, profile: Profile, at_ms: int, began_ms: int, decided_ms: int, replayed: bool) -> list[Change]:
-        """Make the profile one of the new program, judged at `at_ms`, which is not before its latest judged instant.
-        Returns the changes, those of what ends first."""
-        revised = Revised(at_ms, decided_ms, replayed, profile.revision, self._new.version)
+    def carry(self, profile: Profile, revised: Revised, began_ms: int, hold: Hold | None = None) -> list[Change]:
+        """Make the profile one of the new program, judged at `revised.due_ms`, which is not before its latest judged
+        instant. Returns the changes, those of what ends first. What `hold` holds by time is kept back here too: nobody
+        can tell what the definitions and what time has done."""
+        at_ms = revised.due_ms
         warming = self._warming(profile, at_ms, began_ms)
         lost = self._lost_stages(profile)
         ended = _Ended()
@@ -105,7 +107,7 @@ class Carrier:
         profile.now_ms = at_ms  # nothing of before is judged by definitions that came later
         self._reshape(profile, ended, warming)
         profile.wake_ms = at_ms  # that of the former program means nothing now
-        changes = [*ended.changes, *advance(profile, revised, self._new).changes]
+        changes = [*ended.changes, *advance(profile, revised, self._new, hold).changes]
         for position, change in enumerate(changes):
             change.cause = changes[0].cause
             change.set_index, change.set_size = position + 1, len(changes)

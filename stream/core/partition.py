@@ -6,17 +6,18 @@ until its owner has committed that (`committed`) or given it up (`aborted`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stream.core.changes import Change, ErasureCause
 from stream.core.events import FOREVER_MS, NEVER_MS, Decoded, Erasure, Event, Ignored, Reason, Rejected
+from stream.core.holds import PARKED_AT_MS, Hold, Parked, hold_of
 from stream.core.memory import Verdict, fingerprint, recall, remember
 from stream.core.migration import Migration
 from stream.core.profile import Profile
 from stream.core.program import Program
-from stream.core.transition import Arrival, Wake, advance, moved
-from stream.core.wakes import Stored, Wakes
+from stream.core.transition import Arrival, Revised, Stimulus, Wake, advance, moved
+from stream.core.wakes import Entry, Stored, Wakes
 from stream.core.warming import undecided
 
 GRACE_MS = 2_000
@@ -50,6 +51,7 @@ class Pending:
     batches   (first offset, read time) of each batch; steps: (offset, clock, wakes met)
     sweeps    (offset, clock, customers visited, most of them): of a migration's sweep
     left      revision -> how many customers are no longer of it
+    holds     (offset, how many steps before, instant, key, held or released)
     """
 
     touched: dict[str, Profile | None] = field(default_factory=dict)
@@ -60,19 +62,21 @@ class Pending:
     steps: list[tuple[int, int, int]] = field(default_factory=list)
     sweeps: list[tuple[int, int, int, int]] = field(default_factory=list)
     left: dict[int, int] = field(default_factory=dict)
+    holds: list[tuple[int, int, int, str, bool]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition stands. `replay_until_*`: what lies before is history read at the first start. `sweep_after`:
-    the customers up to this one were visited by the sweep of a migration."""
+    """Where a partition stands. `replay_until_*`: what lies before is history read at the first start. `holds`: key ->
+    since when it is in force. `sweep_after`: the customers up to this one were visited by the sweep of a migration."""
 
     next_offset: int
     clock_ms: int = NEVER_MS
     cursor_ms: int = NEVER_MS
     replay_until_offset: int = 0
     replay_until_ms: int = NEVER_MS
+    holds: Mapping[str, int] = field(default_factory=dict)
     sweep_after: str = ""
 
 
@@ -98,7 +102,11 @@ class Partition:
         self._replay_until = (position.replay_until_offset, position.replay_until_ms)
         self.next_offset = position.next_offset
         self.clock_ms = position.clock_ms
-        self.wakes = Wakes(stored_wakes, position.cursor_ms)
+        self.wakes = Wakes(_above_parked(stored_wakes), position.cursor_ms)
+        self.parked = Parked(stored_wakes)
+        self.parked_at_once = FOREVER_MS  # looked at in one step, when something is released
+        self.holds = position.holds
+        self.hold = hold_of(program, position.holds)
         self.pending = Pending()
 
     # -- input
@@ -135,8 +143,14 @@ class Partition:
         Returns True when nothing more is due. Call again with the same clock for the rest.
         """
         self.clock_ms = max(self.clock_ms, clock_ms)
-        met = 0
-        for due_ms, customer_id in self.wakes.due(self.clock_ms - self.grace_ms, FOREVER_MS) if limit else ():
+        if not limit or (self.hold is not None and self.hold.whole):
+            self._journal_step(0)
+            return bool(limit)  # while all is held, wakes wait in the index
+        met = 0 if self.parked.all_seen else self._unpark_some(limit)
+        if not self.parked.all_seen:
+            self._journal_step(met)
+            return False
+        for due_ms, customer_id in self.wakes.due(self.clock_ms - self.grace_ms, FOREVER_MS) if met < limit else ():
             profile = self._profile(customer_id)
             if profile is None or profile.indexed_ms != due_ms:
                 continue  # stale: which of them an index holds depends on when it was rebuilt, so they don't count
@@ -174,18 +188,76 @@ class Partition:
         return len(visited) < limit
 
     def _journal_step(self, met: int) -> None:
-        steps = self.pending.steps
-        if steps and steps[-1][0] == self.next_offset and not steps[-1][2]:
+        steps, holds = self.pending.steps, self.pending.holds
+        held_since = bool(holds) and holds[-1][1] == len(steps)
+        if steps and steps[-1][0] == self.next_offset and not steps[-1][2] and not held_since:
             steps.pop()  # nothing happened between the two: one step to the later instant is the same
         steps.append((self.next_offset, self.clock_ms, met))
+
+    # -- holds
+
+    def set_hold(self, key: str, held: bool, at_ms: int) -> None:
+        """From here on this is held, or no longer: see `core.holds`. What is so already stays as it is."""
+        if held == (key in self.holds):
+            return
+        self.pending.holds.append((self.next_offset, len(self.pending.steps), at_ms, key, held))
+        self._hold({**self.holds, key: at_ms} if held else {k: at for k, at in self.holds.items() if k != key})
+        if not held:
+            self.parked.rewind()
+
+    def _hold(self, holds: Mapping[str, int]) -> None:
+        self.holds = holds
+        self.hold = hold_of(self.program, holds)
+
+    def _unpark_some(self, limit: int) -> int:
+        """Give parked customers of whom something is released their wake. Returns how many, at most `limit`; others
+        don't count, since which of them are looked at depends on when the worker was started."""
+        met = 0
+        for seen, customer_id in enumerate(self.parked.entries(), 1):
+            profile = self._profile(customer_id)
+            if profile is None or profile.parked_ms == NEVER_MS:
+                self.parked.note(customer_id, False)  # stale
+            elif self._unpark(profile):
+                met += 1
+            if met == limit or seen >= self.parked_at_once:
+                break
+        return met
+
+    def _unpark(self, profile: Profile) -> bool:
+        """What was kept back is due when it was, or at the customer's latest judged instant. False: still held."""
+        program = self._program_of(profile)
+        hold = self._hold_of(program)
+        if hold is not None and not hold.frees(profile, program):
+            return False
+        profile.wake_ms = min(profile.wake_ms, max(profile.parked_ms, profile.now_ms))
+        profile.parked_ms = NEVER_MS
+        self.parked.note(profile.customer_id, False)
+        self._index(profile)
+        self.pending.touched[profile.customer_id] = profile
+        return True
+
+    def _hold_of(self, program: Program) -> Hold | None:
+        return self.hold if program is self.program else hold_of(program, self.holds)
+
+    def _advance_held(self, profile: Profile, stimulus: Stimulus, program: Program) -> list[Change]:
+        was_parked = profile.parked_ms != NEVER_MS
+        changes = advance(profile, stimulus, program, self._hold_of(program)).changes
+        self._note_parked(profile, was_parked)
+        return changes
+
+    def _note_parked(self, profile: Profile, was_parked: bool) -> None:
+        is_parked = profile.parked_ms != NEVER_MS
+        if was_parked != is_parked:
+            self.parked.note(profile.customer_id, is_parked)
 
     # -- commit
 
     @property
     def moved(self) -> bool:
         """Whether there is anything to commit (a mere move of the clock is not)."""
+        pending = self.pending
         return self.next_offset != self._committed_position.next_offset or bool(
-            self.pending.touched or self.pending.sweeps
+            pending.touched or pending.holds or pending.sweeps
         )
 
     @property
@@ -193,17 +265,27 @@ class Partition:
         return self._committed_position.clock_ms
 
     def position(self) -> Position:
-        return Position(self.next_offset, self.clock_ms, self.wakes.cursor_ms, *self._replay_until, self._sweep_after)
+        return Position(
+            self.next_offset, self.clock_ms, self.wakes.cursor_ms, *self._replay_until, self.holds, self._sweep_after
+        )
+
+    def index_edits(self) -> tuple[list[Entry], list[Entry]]:
+        """(added, removed) since the last commit, for the store's index of wakes and parked customers."""
+        (added, removed), (parked, unparked) = self.wakes.edits(), self.parked.edits()
+        return added + parked, removed + unparked
 
     def committed(self) -> None:
         """What was pending is in the log and in the store."""
         self.wakes.committed()
+        self.parked.committed()
         self._committed_position = self.position()
         self.pending = Pending()
 
     def aborted(self) -> None:
         """Give up what was pending; touched profiles are half done and must not be used again."""
         self.wakes.aborted()
+        self.parked.aborted()
+        self._hold(self._committed_position.holds)
         self.next_offset = self._committed_position.next_offset
         self.clock_ms = self._committed_position.clock_ms
         self._sweep_after = self._committed_position.sweep_after
@@ -234,6 +316,8 @@ class Partition:
                 detail = "its time is before that of message ids already forgotten, so a repeat can't be told"
                 self._reject(Rejected(event.offset, Reason.TOO_OLD, detail))
                 return
+            if profile.parked_ms != NEVER_MS:
+                self._unpark(profile)  # released, and the clock has not come to it yet
             if profile.revision != self._revision:
                 self._carry_over(profile, event.time_ms, read_ms, event.offset < self._replay_until[0])
             if profile.wake_ms < event.time_ms:
@@ -242,7 +326,11 @@ class Partition:
                 counts.late += 1
         counts.accepted += 1
         merged = self.program.merged(profile.cells)
-        changes = advance(profile, Arrival(event, read_ms, event.offset < self._replay_until[0]), self.program).changes
+        arrival = Arrival(event, read_ms, event.offset < self._replay_until[0])
+        if self.hold is None:
+            changes = advance(profile, arrival, self.program).changes
+        else:
+            changes = self._advance_held(profile, arrival, self.program)
         counts.merged += self.program.merged(profile.cells) - merged
         remember(profile, mark, event.time_ms)
         if changes:
@@ -251,23 +339,31 @@ class Partition:
             self._index(profile)
         self.pending.touched[customer_id] = profile
 
+    def _program_of(self, profile: Profile) -> Program:
+        """By which its answers and cells are to be read."""
+        if profile.revision == self._revision:
+            return self.program
+        assert self.migration is not None, "a customer of another revision, and nothing to carry over"
+        return self.migration.carrier(profile.revision).old
+
     def _carry_over(self, profile: Profile, before_ms: int, decided_ms: int, replayed: bool) -> None:
         """Bring a customer of an earlier revision to the program, for what happens at `before_ms`: wakes due before
         it fire as the former definitions have it, and the customer is judged by the new ones just before it."""
         assert self.migration is not None, "a customer of another revision, and nothing to carry over"
-        revision = profile.revision
+        revision, was_parked = profile.revision, profile.parked_ms != NEVER_MS
         carrier = self.migration.carrier(revision)
         self._fire_before(profile, before_ms, decided_ms, carrier.old)
         at_ms = max(profile.now_ms, before_ms - 1)
-        changes = carrier.carry(profile, at_ms, self.migration.began_ms, decided_ms, replayed)
+        revised = Revised(at_ms, decided_ms, replayed, revision, self._revision)
+        changes = carrier.carry(profile, revised, self.migration.began_ms, self.hold)
+        self._note_parked(profile, was_parked)
         self.pending.left[revision] = self.pending.left.get(revision, 0) + 1
         if changes:
             self._changed(profile, changes)
 
     def _meet_former(self, profile: Profile, due_ms: int) -> None:
         """A wake of an earlier revision: when something would turn there, the new definitions say what."""
-        assert self.migration is not None
-        former = self.migration.carrier(profile.revision).old
+        former = self._program_of(profile)
         answers, _ = undecided(profile, *former.judge(profile.cells, due_ms), due_ms)
         if not moved(profile, answers, former):
             self._fire(profile, self.clock_ms, former)
@@ -284,7 +380,7 @@ class Partition:
         due_ms = profile.wake_ms
         self.pending.counts.wakes += 1
         wake = Wake(due_ms, decided_ms, due_ms < self._replay_until[1])
-        changes = advance(profile, wake, program or self.program).changes
+        changes = self._advance_held(profile, wake, program or self.program)
         assert profile.wake_ms > due_ms, "a wake must lead to a later one"
         if changes:
             self._changed(profile, changes)
@@ -310,13 +406,15 @@ class Partition:
         profile = self._profile(erasure.customer_id)
         if profile is None:
             return
+        if profile.parked_ms != NEVER_MS:
+            self._unpark(profile)
         former = None
         if profile.revision != self._revision:
             # Nobody enters a segment to be forgotten: the customer goes by the definitions under which it stood.
-            assert self.migration is not None
-            former = self.migration.carrier(profile.revision).old
+            former = self._program_of(profile)
             self.pending.left[profile.revision] = self.pending.left.get(profile.revision, 0) + 1
         self._fire_before(profile, erasure.time_ms, read_ms, former)
+        self.parked.note(profile.customer_id, False)
         change = Change(
             definition=None,
             sequence=profile.sequence + 1,
@@ -339,3 +437,7 @@ class Partition:
         self._changed(profile, [change])
         self.wakes.remove(profile.indexed_ms, erasure.customer_id)
         self.pending.touched[erasure.customer_id] = None
+
+
+def _above_parked(stored: Stored) -> Stored:
+    return lambda from_ms, until_ms: stored(max(from_ms, PARKED_AT_MS + 1), until_ms)

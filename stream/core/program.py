@@ -131,3 +131,6 @@ class Program(Protocol):
 
     def held_out(self, index: int, customer_id: str) -> bool | None:
         """Whether the customer is in the segment's control group; None where there is none."""
+
+    def resting_on(self, event: str) -> tuple[int, ...]:
+        """The definitions that rest on track events of this name, themselves or through one they name."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
 from stream.core.events import FOREVER_MS, NEVER_MS, Event
+from stream.core.holds import Hold
 from stream.core.profile import Profile, Standings
 from stream.core.program import Answers, Program
 from stream.core.warming import covered, undecided
@@ -60,28 +61,34 @@ class Transition(NamedTuple):
     next_wake_ms: int
 
 
-def advance(profile: Profile, stimulus: Stimulus, program: Program) -> Transition:
+def advance(profile: Profile, stimulus: Stimulus, program: Program, hold: Hold | None = None) -> Transition:
     """Judge a customer for an event, a wake or other definitions.
 
     An event is folded first, then judged at max(event time, customer's latest judged instant). A wake must not be
     earlier than that instant. `wake_ms` is where an answer flips next, or earlier: then it is only asked again there.
+    Answers that `hold` keeps back flip like the others, so that nothing is forgotten; they only don't show.
     """
     due_ms = profile.wake_ms
+    by_time: Answers | None = None
     if type(stimulus) is Arrival:
         event = stimulus.event
-        touched = program.fold(profile.cells, event)
         seen_before = profile.now_ms != NEVER_MS
+        if hold is not None and seen_before:
+            at_ms = max(event.time_ms, profile.now_ms)
+            by_time, _ = undecided(profile, *program.judge(profile.cells, at_ms), at_ms)
+        touched = program.fold(profile.cells, event)
         now_ms = profile.now_ms = max(event.time_ms, profile.now_ms)
         if seen_before and not touched and now_ms < due_ms:
             return Transition([], due_ms)
     else:
         assert not isinstance(stimulus, Arrival) and stimulus.due_ms >= profile.now_ms
         now_ms = stimulus.due_ms
-    answers, turns_ms = program.judge(profile.cells, now_ms)
+    judged, turns_ms = program.judge(profile.cells, now_ms)
     if profile.warming is not None:
         if covered(profile, now_ms):
             profile.now_ms = now_ms  # a late event must not be judged at an instant that is not covered
-        answers, turns_ms = undecided(profile, answers, turns_ms, now_ms)
+        judged, turns_ms = undecided(profile, judged, turns_ms, now_ms)
+    answers = judged if hold is None else hold.keep_back(profile, judged, by_time, now_ms, program)
     if answers != profile.answers:
         profile.now_ms = now_ms
         changes = _changes(profile, answers, program, stimulus)
@@ -90,11 +97,11 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program) -> Transitio
         changes = []
         if now_ms < due_ms <= turns_ms:
             return Transition(changes, due_ms)  # nothing can turn before the wake that stands
-    profile.wake_ms = _next_flip(profile, program, turns_ms)
+    profile.wake_ms = _next_flip(profile, program, judged, turns_ms)
     return Transition(changes, profile.wake_ms)
 
 
-def _next_flip(profile: Profile, program: Program, turns_ms: int) -> int:
+def _next_flip(profile: Profile, program: Program, judged: Answers, turns_ms: int) -> int:
     """The first instant after now at which an answer differs, or where the sweep gave up and will ask again."""
     for _ in range(SWEEP_LIMIT):
         if turns_ms >= FOREVER_MS:
@@ -104,7 +111,7 @@ def _next_flip(profile: Profile, program: Program, turns_ms: int) -> int:
             if turns_ms in profile.warming.values():
                 return turns_ms
             answers, later_ms = undecided(profile, answers, later_ms, turns_ms)
-        if answers != profile.answers:
+        if answers != judged:
             return turns_ms
         assert later_ms > turns_ms, "a program must name a later instant"
         turns_ms = later_ms

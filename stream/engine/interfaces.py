@@ -6,9 +6,11 @@ from the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+from stream.codec.control import Control
 
 Headers = list[tuple[str, bytes]]
 
@@ -84,6 +86,16 @@ class Offsets(Protocol):
         """(first offset, end offset asked read_uncommitted) of the changelog's partition."""
 
 
+class Controls(Protocol):
+    """What is held in the whole pipeline. Safe to call from several threads. Raises OutcomeUnknown."""
+
+    def read(self) -> Mapping[str, Control]:
+        """What is held now, by key: everything written before the call is counted."""
+
+    def write(self, key: str, control: Control | None) -> None:
+        """Hold a key, or release it (None). Written when it returns."""
+
+
 class ChangelogRecord(NamedTuple):
     offset: int
     key: bytes
@@ -116,6 +128,9 @@ class Source(Protocol):
 
     def start(self, partition: int, offset: int, epoch: int) -> None:
         """Seek there, stamp what follows with `epoch`, resume."""
+
+    def halt(self, partition: int) -> None:
+        """Read nothing of it until it is started again; what was handed out is of an older epoch."""
 
     async def group_metadata(self) -> Any: ...
     def done(self, records: int) -> None:
@@ -153,7 +168,7 @@ class StateStore(Protocol):
         """The processor's own records, by key; `meta` is not among them."""
 
     def check(self, keys: int, digest: int) -> str | None:
-        """A full scan: None when count and digest agree, else what is wrong."""
+        """A full scan: None when count and digest agree and no customer's wake is missing, else what is wrong."""
 
     def close(self) -> None: ...
     def sizes(self) -> dict[str, int]: ...

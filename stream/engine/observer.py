@@ -39,7 +39,7 @@ class CommitReport:
     warming: dict[str, int] = field(default_factory=dict)  # definition -> until when it is for some customer
 
 
-CLOCK_BLOCKS = ("starting", "broker-unreachable", "clock-skew")
+CLOCK_BLOCKS = ("starting", "broker-unreachable", "clock-skew", "control-unreachable")
 """Why the clocks of all partitions stand still: the reasons `clock_blocked` may give."""
 
 COMMIT_PHASES = ("build", "produce", "offsets", "commit", "store")

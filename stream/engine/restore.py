@@ -9,13 +9,14 @@ doubt about it, it is set aside and everything is read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
-from stream.codec.snapshot import digest, wake_of
-from stream.core.events import FOREVER_MS
+from stream.codec.snapshot import digest, parked_of, wake_of
+from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.core.holds import PARKED_AT_MS
 from stream.core.program import Program
 from stream.engine.definitions import Reserved, check_revision
 from stream.engine.interfaces import (
@@ -150,8 +151,8 @@ class Restorer:
                     reserved.append((record.key, record.value))
                 else:
                     customers.append((record.key, record.value))
-                    if record.value is not None and wake_of(record.value) < FOREVER_MS:
-                        wakes.append((wake_of(record.value), record.key))
+                    if record.value is not None:
+                        wakes += _entries(record.key, record.value)
             if records:
                 store.write(customers, wakes, [], encode_local(after, meta), reserved)
             self.observer.restoring(partition, after - position, max(0, end - after))
@@ -208,9 +209,7 @@ class Restorer:
         for key, value in store.scan():
             keys += 1
             total += digest(key, value)
-            due_ms = wake_of(value)
-            if due_ms < FOREVER_MS:
-                wakes.append((due_ms, key))
+            wakes += _entries(key, value)
             if len(wakes) >= SCAN_BATCH:
                 if given_up():
                     raise GivenUp
@@ -283,6 +282,14 @@ class Restorer:
     def _set_aside(self, partition: int, reason: str) -> None:
         self.stores.set_aside(partition, reason)
         self.observer.set_aside(partition, reason)
+
+
+def _entries(key: bytes, value: bytes) -> Iterator[StoredWake]:
+    """What the index holds of a customer's state."""
+    if wake_of(value) < FOREVER_MS:
+        yield wake_of(value), key
+    if parked_of(value) != NEVER_MS:
+        yield PARKED_AT_MS, key
 
 
 def _disagreement(partition: int, meta: Meta, committed: Committed) -> str:

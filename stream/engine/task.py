@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from stream.codec.outbound import Encoder, Headers, Origin
 from stream.codec.snapshot import digest, encode_profile, revision_of
 from stream.core.changes import Change, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Decoded, Event, Reason, Rejected
+from stream.core.holds import STOPPED
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Program
@@ -29,13 +30,17 @@ from stream.engine.members import members_after
 from stream.engine.observer import CommitReport
 
 WAKES_PER_COMMIT = 5_000
-"""A storm of wakes shares the commit with records instead of holding them up."""
+"""Of all partitions of a worker: a storm of wakes shares the commit with records instead of holding them up.
+A wake that changes something costs some 100 us."""
+
+PARKED_PER_STEP = 5_000
+"""Parked customers looked at in one go after a release, though most of them may still be held."""
+
+REJECTS = "rejects"
+"""Why the clock of a stopped partition stands still."""
 
 CLOCK_ASKS = 16
 """End offsets asked and not reached yet; under steady load the oldest is reached within a few polls."""
-
-SWEEP_CHUNK = 250
-"""Customers visited by a migration's sweep at a time: some 15 ms under the engine's lock."""
 
 DIGEST_MODULUS = 1 << 128
 
@@ -110,7 +115,7 @@ class PartitionTask:
         self.next_wake_ms: int | None = None  # first entry of the wake index then
         self.last_event_ms: int | None = None  # event time of the newest batch's last event
         self.committed_at_ms = NEVER_MS
-        self._wakes_left = WAKES_PER_COMMIT
+        self._wakes_share = self._wakes_left = WAKES_PER_COMMIT
         self._originals: dict[int, Original] = {}  # by offset, of what was rejected
         self._events: dict[str, int] = defaultdict(int)  # event name -> arrived since the last commit
         self._stamps: dict[int, int] = {}  # offset of a record that changed something -> its timestamp
@@ -120,12 +125,13 @@ class PartitionTask:
         self._encoders = {program.version: self._encoder}
         position = Position(
             meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms,
-            "" if self.revisions.is_beginning else meta.sweep_after,
+            meta.holds, "" if self.revisions.is_beginning else meta.sweep_after,
         )  # fmt: skip
         self.partition = Partition(
             number, program, self.customers.load, self._stored_wakes, position, settings.grace_ms,
             self.revisions.migration,
         )  # fmt: skip
+        self.partition.parked_at_once = PARKED_PER_STEP
 
     # -- input
 
@@ -214,11 +220,38 @@ class PartitionTask:
         """How many customers the last commit left with earlier revisions, by revision."""
         return {str(revision): count for revision, count in self.revisions.counts().items()}
 
-    def sweep(self) -> None:
-        """Visit the next customers for a migration, if there is one. The clock must be running."""
-        if self.remaining and not self.backlog:
+    def sweep(self, most: int) -> None:
+        """Visit the next `most` customers for a migration, if there is one. The clock must be running; and while
+        something is held, or was a moment ago, only those are carried over of whom something is heard."""
+        partition = self.partition
+        if self.remaining and not self.backlog and partition.hold is None and not partition.pending.holds:
             self.revisions.begin(self.partition.clock_ms)
-            self.partition.sweep(self.partition.clock_ms, SWEEP_CHUNK)
+            self.partition.sweep(self.partition.clock_ms, most)
+
+    def share_wakes(self, partitions: int) -> None:
+        """So many partitions share a commit's wakes, those of the commit to come too."""
+        share = max(1, WAKES_PER_COMMIT // partitions)
+        self._wakes_left = max(0, self._wakes_left + share - self._wakes_share)
+        self._wakes_share = share
+
+    def hold(self, keys: Iterable[str], at_ms: int) -> bool:
+        """From now on these are held (`core.holds`), and nothing else is; of `partition/N` only the own one matters.
+        Returns whether that is news."""
+        partition = self.partition
+        own = f"{STOPPED}{self.number}"
+        wanted = {key for key in keys if key == own or not key.startswith(STOPPED)}
+        for key in sorted(wanted - partition.holds.keys()):
+            partition.set_hold(key, True, at_ms)
+        released = sorted(partition.holds.keys() - wanted)
+        for key in released:
+            partition.set_hold(key, False, at_ms)
+        self.backlog |= bool(released)  # what waited is due
+        return bool(partition.pending.holds)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no records are to be read: too many were rejected, and nobody has said yet to go on."""
+        return f"{STOPPED}{self.number}" in self.partition.holds
 
     # -- commit
 
@@ -258,6 +291,7 @@ class PartitionTask:
             members=members_after(self.meta.members, pending.changes, self.revisions.definitions),
             earlier=revised.earlier,
             sweep_after=position.sweep_after if revised.earlier else "",
+            holds=dict(position.holds),
         )
         journal = encode_journal(self._journal(meta, revised))
         meta = replace(meta, journal_digest=journal_digest(journal))
@@ -275,7 +309,7 @@ class PartitionTask:
 
     def committed(self, prepared: Prepared, changelog_offset: int, now_ms: int) -> None:
         """The transaction is in the log: write the store, then what was touched is clean."""
-        added, removed = self.partition.wakes.edits()
+        added, removed = self.partition.index_edits()
         self.store.write(
             prepared.customers,
             [(due, customer_id.encode()) for due, customer_id in added],
@@ -307,14 +341,12 @@ class PartitionTask:
             elif type(cause) is ClockCause:
                 report.clock_lags_ms.append(max(0, now_ms - cause.due_ms - grace_ms))
 
-    def aborted(self, epoch: int) -> None:
-        """Nothing of what was pending happened; records come again from the committed offset, stamped `epoch`."""
+    def aborted(self) -> None:
+        """Nothing of what was pending happened; records come again from the committed offset."""
         self.partition.aborted()
         self.revisions.aborted()
         self.asks.clear()
         self.backlog = False
-        self.epoch = epoch
-        self.serial = 0
         self._fresh_commit()
 
     def _fresh_commit(self) -> None:
@@ -322,7 +354,7 @@ class PartitionTask:
         self._events = defaultdict(int)
         self._stamps = {}
         self.customers.store_reads = 0
-        self._wakes_left = WAKES_PER_COMMIT
+        self._wakes_left = self._wakes_share
 
     def _stored_wakes(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, str]]:
         return ((due, key.decode()) for due, key in self.store.due(from_ms, until_ms))
@@ -427,6 +459,7 @@ class PartitionTask:
             nonce=meta.nonce,
             sweeps=[list(sweep) for sweep in pending.sweeps],
             definitions_text={} if revised.written is None else revised.written.told(),
+            holds=[[*when, key, int(held)] for *when, key, held in pending.holds],
         )
 
 

@@ -30,13 +30,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.refusal: KafkaError | None = None  # the newest: wrong credentials, a certificate that does not do
-        self.trouble: KafkaError | None = None  # the newest of any other kind
+        self.trouble: KafkaError | None = None  # the newest of any other kind that says why
 
     def hear(self, error: KafkaError) -> None:
         if error.code() in _REFUSALS:
             self.refusal = error
-        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # it says nothing of why
-            self.trouble = error
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN and not (self.trouble and "Disconnected" in error.str()):
+            self.trouble = error  # those two say nothing of why
 
 
 def ask_topics(client: Any, heard: Heard, servers: str, seconds: float, topic: str | None = None) -> dict[str, Any]:

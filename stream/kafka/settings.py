@@ -66,6 +66,17 @@ def producer_config(settings: Settings, input_limit_bytes: int) -> dict[str, Any
     }  # fmt: skip
 
 
+def control_producer_config(settings: Settings) -> dict[str, Any]:
+    """What writes a hold: rarely, one record at a time, acknowledged by all."""
+    return _passed(settings, CONSUMER_ONLY) | {
+        "client.id": _client_id(settings) + "-control",
+        "log_level": SIDE_LOG_LEVEL,
+        "enable.idempotence": True,
+        "acks": "all",
+        "message.timeout.ms": 8_000,
+    }
+
+
 def side_config(settings: Settings) -> dict[str, Any]:
     """A consumer of the same group that never joins: committed offsets, and reading the changelog."""
     return _passed(settings, PRODUCER_ONLY) | {

@@ -72,7 +72,7 @@ class KafkaSource:
         self._underway = _Underway()
         self._epochs: dict[int, int] = {}  # of the partitions assigned; 0 until started
         self._serials: dict[int, int] = {}
-        self._commands: dict[int, tuple[int, int]] = {}  # partition -> (offset, epoch)
+        self._commands: dict[int, tuple[int, int] | None] = {}  # partition -> (offset, epoch); None: halt
         self._commands_lock = threading.Lock()
         self._sought: dict[int, int] = {}  # partition -> offset sought, until the first thing from there is believed
         self._beyond: dict[int, int] = {}  # partition -> offset beyond it that came first the last time
@@ -99,6 +99,11 @@ class KafkaSource:
             self._commands[partition] = (offset, epoch)
         self._something.set()
 
+    def halt(self, partition: int) -> None:
+        with self._commands_lock:
+            self._commands[partition] = None
+        self._something.set()
+
     async def group_metadata(self) -> Any:
         """The group's metadata now. None when the source is not running: then nothing is owned either."""
         thread = getattr(self, "_thread", None)
@@ -112,6 +117,10 @@ class KafkaSource:
     def done(self, records: int) -> None:
         self._underway.done(records)
         self._something.set()
+
+    def held(self) -> frozenset[int]:
+        """The partitions that the consumer was given and has not let go of."""
+        return frozenset(self._epochs)
 
     # -- from any thread but the event loop's
 
@@ -148,9 +157,14 @@ class KafkaSource:
     def _carry_out_commands(self) -> None:
         with self._commands_lock:
             commands, self._commands = self._commands, {}
-        for partition, (offset, epoch) in commands.items():
+        for partition, command in commands.items():
             if partition not in self._epochs:
                 continue  # taken away meanwhile
+            if command is None:
+                self._epochs[partition] = 0
+                self._consumer.pause([TopicPartition(self._topic, partition)])
+                continue
+            offset, epoch = command
             place = TopicPartition(self._topic, partition, offset)
             try:
                 self._consumer.seek(place)
@@ -252,10 +266,12 @@ class KafkaSource:
                 "has deleted it, or the topic was made anew. Lengthen the retention; to go on without those events "
                 "begin anew under another `name` and `output_prefix`."
             )
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        if error.code() == KafkaError.FENCED_INSTANCE_ID or (error.fatal() and "group.instance.id" in error.str()):
+            # librdkafka can't go on from here, and which of the two it was can't be seen from inside.
             raise SourceFailed(
-                f"another worker runs as instance {self._settings.instance!r} of {self._settings.name!r}; give every "
-                "worker its own `instance`"
+                f"the group let another in as instance {self._settings.instance!r} of {self._settings.name!r}. If the "
+                "brokers were away just now, it was this worker's own earlier attempt to join, and starting it again "
+                "is enough; else another worker uses that name: give every worker its own `instance`"
             )
         if error.fatal() or error.code() in _ENDING:
             raise SourceFailed(f"{self._topic}: the consumer failed: {describe(error)}")

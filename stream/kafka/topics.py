@@ -39,6 +39,7 @@ class TopicSpec:
     name: str
     role: str
     config: dict[str, str] = field(default_factory=dict)
+    partitions: int | None = None  # None: as many as the input has
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def plan(settings: Settings, definitions_topics: Sequence[str], limit_bytes: int
         TopicSpec(topics.rejected, "rejected events", rejected),
         TopicSpec(topics.state, "state", dict(_COMPACTED)),
         TopicSpec(topics.journal, "journal", journal),
+        TopicSpec(topics.control, "holds", {"cleanup.policy": "compact"}, partitions=1),
         *(TopicSpec(topics.extra(name), "a definition's changes", dict(_CHANGES)) for name in definitions_topics),
     ]
 
@@ -122,8 +124,9 @@ def tells_append_time(settings: Settings) -> bool:
 def create_topics(
     settings: Settings, definitions_topics: Sequence[str], partitions: int, replication: int
 ) -> list[str]:
-    """Make what is missing; returns the names made. The input, when it must be made, gets `partitions`; the others as
-    many as the input has. The input keeps everything: records of an imported history carry old timestamps."""
+    """Make what is missing; returns the names made. The input, when it must be made, gets `partitions`; the
+    others as many as the input has, the control topic one. The input keeps everything: records of an imported history
+    carry old timestamps."""
     admin = _admin(settings)
     name = settings.topics.input
     there = _describe(admin, [name], settings)[name]
@@ -177,12 +180,14 @@ def examine_topics(settings: Settings, definitions_topics: Sequence[str]) -> lis
 
 
 def _check(settings: Settings, spec: TopicSpec, found: Found | None, partitions: int) -> list[TopicProblem]:
+    wanted = spec.partitions or partitions
     if found is None:
-        text = f"{spec.name}: found no such topic, expected one for {spec.role} with {partitions} partitions"
+        text = f"{spec.name}: found no such topic, expected one for {spec.role}, partitions: {wanted}"
         return [TopicProblem(_MISSING, text, _CREATE)]
     problems = []
-    if found.partitions != partitions:
-        text = f"{spec.name}: found {found.partitions} partitions, expected {partitions} as the input has"
+    if found.partitions != wanted:
+        why = "" if spec.partitions else " as the input has"
+        text = f"{spec.name}: found {found.partitions} partitions, expected {wanted}{why}"
         remedy = "make it anew while it is empty; else begin anew under another `name` and `output_prefix`"
         problems.append(TopicProblem(_COUNT, text, remedy))
     for key, expected in spec.config.items():
@@ -282,7 +287,7 @@ _UNTOLD = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEA
 def _create(admin: _Admin, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
     if not specs:
         return []
-    wanted = [NewTopic(spec.name, partitions, replication, config=spec.config) for spec in specs]
+    wanted = [NewTopic(spec.name, spec.partitions or partitions, replication, config=spec.config) for spec in specs]
     made = []
     for name, answer in admin.client.create_topics(wanted, operation_timeout=CALL_S).items():
         try:

@@ -37,6 +37,7 @@ from stream.rules.generate_judge import FunctionWriter
 from stream.rules.generate_values import HELPERS
 from stream.rules.lookback import longest_lookback_ms
 from stream.rules.needs import Cell, Needs, leaf_key, whole_leaves
+from stream.rules.resting import resting_on
 from stream.rules.source import Module
 from stream.rules.state_size import check_state_size
 from stream.rules.tree import Definitions, DimensionDefinition, Node, SegmentDefinition
@@ -164,6 +165,10 @@ class CompiledProgram:
         text = "\0".join((definition.salt, definition.name, customer_id))
         place = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
         return place < definition.control_share * 2.0**64
+
+    def resting_on(self, event: str) -> tuple[int, ...]:
+        """The definitions that rest on track events of this name, themselves or through one they name."""
+        return resting_on(self._tree, event)
 
     def approximate(self, index: int, cells: Cells) -> bool:
         """Whether this answer, those it depends on, or what is carried with it rest on merged or dropped entries."""

@@ -18,6 +18,8 @@ from typing import Any
 from rocksdict import ColumnFamily, Rdict, WriteBatch, WriteOptions
 
 from stream.codec.snapshot import digest as digest_of
+from stream.codec.snapshot import wake_of as wake_of_state
+from stream.core.events import FOREVER_MS
 from stream.engine.interfaces import StoredWake
 from stream.store.errors import explain
 from stream.store.keys import after, wake_key, wake_of
@@ -120,7 +122,7 @@ class StateStore:
         batch.put(META_KEY, meta, self._in_meta)
         try:
             if self._rebuilding:
-                self._customers.flush()  # atomic over all column families
+                self._flush()
                 self._rebuilding = False
                 self._whole = True  # who gives the `meta` has counted and compared
             self._database.write(batch)
@@ -188,26 +190,42 @@ class StateStore:
             raise self._failed("read meta", error) from error
 
     def check(self, keys: int, digest: int) -> str | None:
-        """Read everything: None when number and digest of the customers agree, else what is wrong. What was sealed
-        when it was closed, and not written since, was compared byte for byte when it was opened."""
+        """Read everything: None when number and digest of the customers agree and each one's wake is in the index, else
+        what is wrong. What was sealed when it was closed, and not written since, was compared byte for byte when it was
+        opened."""
         if self._unchanged:
             return None
         self._whole = False
-        found = total = 0
+        found = total = derived = 0
         try:
             for key, value in self.scan():
                 found += 1
                 total += digest_of(key, value)
-            for _ in self.due(-(1 << 63), (1 << 63) - 2):
-                pass
+                due_ms = wake_of_state(value)
+                if due_ms < FOREVER_MS:
+                    derived += hash(wake_key(due_ms, key))
+            indexed = sum(
+                map(hash, self._steps(self._wakes, lambda start: self._wakes.keys(from_key=start), _same, b""))
+            )
+            # An index may hold entries that count no longer: then only a look for each one's own tells.
+            missing = 0 if derived == indexed else sum(1 for _ in self._missing_wakes())
         except Exception as error:
             return f"can't be read to its end: {error}"
         if found != keys:
             return f"{found} customers found, {keys} expected"
         if total % DIGEST_MODULUS != digest:
             return f"{keys} customers, but not the content that was written: the digests differ"
+        if missing:
+            return f"{missing} customers' wakes are missing in the index"
         self._whole = True
         return None
+
+    def _missing_wakes(self) -> Iterator[StoredWake]:
+        """What the customers' states say must be in the index, and is not."""
+        for key, value in self.scan():
+            due_ms = wake_of_state(value)
+            if due_ms < FOREVER_MS and self._wakes.get(wake_key(due_ms, key)) is None:
+                yield due_ms, key
 
     def sizes(self) -> dict[str, int]:
         """Bytes and counts over all column families, for metrics."""
@@ -241,9 +259,14 @@ class StateStore:
     def _flush_to_seal(self) -> None:
         """Everything into tables, so that opening has no log to replay."""
         try:
-            self._customers.flush()
+            self._flush()
         except Exception:
             self._whole = False  # nothing is lost, the log has it; but the next start shall look closely
+
+    def _flush(self) -> None:
+        """All families: one that is asked to flush goes alone, only flushes that RocksDB begins are atomic."""
+        for family in (self._customers, self._wakes, self._meta):
+            family.flush()
 
     def _failed(self, doing: str, error: Exception) -> Exception:
         self._whole = self._unchanged = False

@@ -20,6 +20,7 @@ CREATE TABLE told (key TEXT, definition TEXT, PRIMARY KEY (key, definition)) WIT
 CREATE TABLE lives (key BLOB PRIMARY KEY, life BLOB NOT NULL);
 CREATE TABLE births (input_offset INTEGER PRIMARY KEY, key BLOB NOT NULL);
 CREATE TABLE pending (topic TEXT, key BLOB, mark BLOB, PRIMARY KEY (topic, key)) WITHOUT ROWID;
+CREATE TABLE loose (topic TEXT, key BLOB, mark BLOB, PRIMARY KEY (topic, key)) WITHOUT ROWID;
 CREATE TABLE restored (key BLOB PRIMARY KEY, mark BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE memberships (key BLOB PRIMARY KEY, value BLOB NOT NULL, log_offset INTEGER NOT NULL);
 """
@@ -129,6 +130,17 @@ class Disk:
 
     def waiting(self, topic: str) -> Iterator[tuple[bytes, bytes]]:
         return iter(self._base.execute("SELECT key, mark FROM pending WHERE topic = ?", (topic,)))
+
+    def found_loosely(self, topic: str, key: bytes, mark: bytes) -> None:
+        """The key's newest record found, which may be any of several equal ones."""
+        self._base.execute("INSERT OR REPLACE INTO loose VALUES (?, ?, ?)", (topic, key, mark))
+
+    def loose(self, topic: str, key: bytes) -> bytes | None:
+        row = self._base.execute("SELECT mark FROM loose WHERE topic = ? AND key = ?", (topic, key)).fetchone()
+        return None if row is None else row[0]
+
+    def forget_loose(self, topic: str) -> None:
+        self._base.execute("DELETE FROM loose WHERE topic = ?", (topic,))
 
     # -- the state topic, read from its beginning
 

@@ -159,6 +159,7 @@ class KafkaLog:
             "fetch.wait.max.ms": 20,
             "queued.max.messages.kbytes": 8_192,
             "queued.min.messages": 2_000,
+            "fetch.queue.backoff.ms": 10,
             **self._properties,
             "group.id": self._group,  # its offsets are asked for; it is never joined, nothing is committed
             "isolation.level": "read_committed",

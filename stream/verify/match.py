@@ -7,7 +7,7 @@ missing, and a key's newest record is never compacted away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 
 import orjson
@@ -137,6 +137,10 @@ class Compacted:
     """A compacted topic. `unique(expected)`: the identity of the record is its alone, for ever.
 
     `markers`: offsets that each commit takes besides its records.
+
+    A record whose bytes may be written again can stand for any of the equal ones of its key, where offsets are missing:
+    it is matched with the first, *loosely*. The others then count as found too, and until a unique record is matched
+    nothing can be said of how much room there is.
     """
 
     def __init__(
@@ -156,10 +160,11 @@ class Compacted:
         self._offset = -1  # of the last record matched
         self._skipped = 0  # expected since then, and gone
         self._commits = 0  # since then
+        self._loose = False
         self._seen_last: dict[bytes, None] = {}
         self._waits = False  # whether any key waits for a newer record
 
-    def take(self, expected: Iterable[Expected], settled: bool) -> None:
+    def take(self, expected: Sequence[Expected], settled: bool) -> None:
         """One commit's records. `settled`: all of them are before the cut."""
         for record in expected:
             found = self.tape.peek()
@@ -175,28 +180,42 @@ class Compacted:
                 self._skip(record)
             else:
                 self._misfit(found, record)
-        self._commits += 1
+        if expected:
+            self._commits += 1
 
     def _has_room(self, found: Record) -> bool:
         """Whether offsets are missing where the expected record should be."""
+        if self._loose:
+            return True
         hole = found.offset - self._offset - 1 - self._commits * self._markers
         return hole > self._skipped
 
     def _match(self, record: Expected) -> None:
         """The record that is next is this one, though perhaps altered."""
-        found = self.tape.take()
-        self._at(found)
+        if self._unique(record):
+            self._tighten()
+        elif (found := self.tape.peek()) is not None and self._has_room(found):
+            self._loose = True
+            self._disk.found_loosely(self.topic, record.key or b"", mark_of(record.value))
+        taken = self.tape.take()
+        self._at(taken)
         self.matched += 1
-        if not same(found, record):
-            self.tell(self._kind_of(record.key), f"differs in {differences(found, record)}", (found,), record)
+        if not same(taken, record):
+            self.tell(self._kind_of(record.key), f"differs in {differences(taken, record)}", (taken,), record)
         if self._waits:
             self._disk.came(self.topic, record.key or b"")
-        self._seen_last[self.tape.identify(found)] = None
+        self._seen_last[self.tape.identify(taken)] = None
         if len(self._seen_last) > 2 * RECENT:
             self._seen_last = dict.fromkeys(list(self._seen_last)[RECENT:])
 
     def _at(self, found: Record) -> None:
         self._offset, self._skipped, self._commits = found.offset, 0, 0
+
+    def _tighten(self) -> None:
+        """From a unique record on it is certain again what lies where."""
+        if self._loose:
+            self._loose = False
+            self._disk.forget_loose(self.topic)
 
     def _skip(self, record: Expected) -> None:
         self._skipped += 1
@@ -204,6 +223,9 @@ class Compacted:
         self._wait(record)
 
     def _wait(self, record: Expected) -> None:
+        if self._loose and self._disk.loose(self.topic, record.key or b"") == mark_of(record.value):
+            self._disk.came(self.topic, record.key or b"")  # what was found may as well be this one
+            return
         self._waits = True
         self._disk.wait_for(self.topic, record.key or b"", mark_of(record.value))
 

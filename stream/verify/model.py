@@ -25,6 +25,7 @@ from stream.core.program import Definition
 from stream.verify.disk import Disk
 from stream.verify.journal_laws import Commit
 from stream.verify.log import Names, Record
+from stream.verify.moves import Move, in_order
 from stream.verify.report import Expected
 from stream.verify.revisions import Revisions
 
@@ -119,15 +120,11 @@ class Model:
         partition.grace_ms = grace_ms
         self._originals, self._times, self._short, self._overdue_ms = {}, {}, False, None
         internal = {offset for offset, reason in journal.rejected if reason == Reason.INTERNAL}
-        # At one offset and clock the sweep goes on when no wake is due any more.
-        moves = [(*step, 0) for step in map(tuple, journal.steps)] + [tuple(sweep) for sweep in journal.sweeps]
-        steps = iter(sorted(moves, key=lambda move: (move[0], move[1], move[3])))
-        step = next(steps, None)
+        steps = in_order(journal)
         times = _ReadTimes(journal.batches)
         for record in records:
-            while step is not None and step[0] <= record.offset:
-                self._step(step)
-                step = next(steps, None)
+            while steps and steps[0].offset <= record.offset:
+                self._step(steps.popleft())
             read_ms = times.at(record.offset)
             if record.unreadable_headers:
                 item: Decoded = Rejected(record.offset, Reason.INVALID_UTF8, HEADERS_DETAIL)
@@ -136,9 +133,8 @@ class Model:
             else:
                 item = _decoded(record, read_ms, max_bytes)
             self._take(item, read_ms, record)
-        while step is not None:
-            self._step(step)
-            step = next(steps, None)
+        while steps:
+            self._step(steps.popleft())
         partition.skip_to(journal.to_offset)
         return self._commit(commit)
 
@@ -154,21 +150,26 @@ class Model:
         if len(pending.rejected) != rejected:
             self._originals[record.offset] = record
 
-    def _step(self, step: tuple[int, ...]) -> None:
-        offset, clock_ms, popped, most_swept = step
+    def _step(self, step: Move) -> None:
         partition = self.partition
-        partition.skip_to(offset)
+        partition.skip_to(step.offset)
+        if step.kind == "hold":
+            _, _, at_ms, key, held = step.told
+            partition.set_hold(key, bool(held), at_ms)
+            return
         try:
-            if most_swept:
-                partition.sweep(clock_ms, most_swept)
-                self._short |= partition.pending.sweeps[-1][2] != popped
+            if step.kind == "sweep":
+                _, clock_ms, visited, most = step.told
+                partition.sweep(clock_ms, most)
+                self._short |= partition.pending.sweeps[-1][2] != visited
                 return
+            _, clock_ms, popped = step.told
             partition.step(clock_ms, popped)
         except Exception as error:
             raise ModelFailed(None) from error
         self._short |= partition.pending.steps[-1][2] != popped
         self.stepped_ms = clock_ms
-        left_ms = partition.wakes.peek()
+        left_ms = None if partition.hold is not None and partition.hold.whole else partition.wakes.peek()
         if left_ms is not None and left_ms <= clock_ms - partition.grace_ms:
             self._overdue_ms = clock_ms - partition.grace_ms - left_ms
 
@@ -191,7 +192,7 @@ class Model:
             self.keys, f"{self.total:032x}", self._times,
             popped=sum(step[2] for step in pending.steps), short=self._short, overdue_ms=self._overdue_ms,
         )  # fmt: skip
-        added, removed = self.partition.wakes.edits()
+        added, removed = self.partition.index_edits()
         self.disk.write_wakes(added, removed)
         self.partition.committed()
         replayed.first_wake_ms = self.partition.wakes.peek()
@@ -316,6 +317,7 @@ class Model:
             members=self.members,
             earlier=earlier,
             sweep_after=self.partition.position().sweep_after if earlier else "",
+            holds=dict(self.partition.holds),
         )
 
     # -- customers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.load import EVENT_BYTES, events
+from bench.load import EVENT_BYTES, Shoppers, events
 from bench.profiling import parse
-from bench.reader import latencies_ms, summary
+from bench.reader import latencies_ms, pairs, summary
 from bench.sampling import Sample, middle, whole
 
 
@@ -38,7 +38,11 @@ def test_the_whole_begins_when_the_first_commit_is_near() -> None:
 
 def test_latencies_are_those_of_event_caused_changes_after_the_first_seconds() -> None:
     def change(kind: str, second: int) -> bytes:
-        return b'{"cause": {"kind": "%s", "event_time": "1970-01-01T00:00:%02d.000Z"}}' % (kind.encode(), second)
+        return b'{"cause":{"kind":"%s","%s":"1970-01-01T00:00:%02d.000Z"}}' % (
+            kind.encode(),
+            b"event_time" if kind == "event" else b"due_at",
+            second,
+        )
 
     seen = [
         (10_500_000_000, change("event", 10)),
@@ -47,8 +51,10 @@ def test_latencies_are_those_of_event_caused_changes_after_the_first_seconds() -
         (20_000_000_000, change("clock", 14)),
     ]
 
-    latencies = latencies_ms(seen, skip_ms=3000)
+    found = pairs(seen)
+    latencies = latencies_ms(found["event"], skip_ms=3000)
 
+    assert found["clock"] == [(14_000, 6_000.0)]
     assert latencies == [100.0, 250.0]
     assert summary(latencies)["max_ms"] == 250.0
 
@@ -71,7 +77,7 @@ def test_a_profile_sums_own_time_by_function_and_leaves_out_waiting_threads() ->
 
 
 def test_the_load_is_the_same_each_time_and_every_event_has_its_size() -> None:
-    first, second = (list(events(300, 7, 1_700_000_000_000, 1.0, 1, True)) for _ in range(2))
+    first, second = (list(events(300, Shoppers(7), 1_700_000_000_000, 1.0, 1, True)) for _ in range(2))
 
     assert first == second
     assert {len(value) for _, _, value in first} == {EVENT_BYTES}

@@ -258,6 +258,12 @@ def test_the_whole_goes_from_the_first_committed_offset_to_the_last() -> None:
     assert whole_part(looks).events_per_s == 200
 
 
+def test_an_engine_that_was_done_before_anybody_looked_is_too_short_to_measure() -> None:
+    outcome = outcome_of("x", "X", 1, births=[at(1, 100)], events=[at(2, 1000)])
+
+    assert (outcome.births_per_s, outcome.events_per_s) == (0, 0)
+
+
 def test_a_run_with_one_or_two_commits_is_too_short_to_measure() -> None:
     outcome = outcome_of("x", "X", 1, births=[at(0, 0), at(1, 100)], events=[at(2, 100), at(3, 990), at(4, 1000)])
 

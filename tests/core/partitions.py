@@ -74,7 +74,7 @@ class House:
                 self.profiles.pop(customer_id, None)
             else:
                 self.profiles[customer_id] = deepcopy(profile)
-        added, removed = self.partition.wakes.edits()
+        added, removed = self.partition.index_edits()
         self.entries = (self.entries | set(added)) - set(removed)
         self.kept += [change for _, change in self.partition.pending.changes]
         self.partition.committed()

@@ -134,7 +134,7 @@ async def test_texts_are_restored_from_the_state_topic(lost: str):
         copy.customers, copy.wakes, copy.meta_bytes = dict(store.customers), set(store.wakes), store.meta_bytes
         copy.own = dict(store.own)
     second = Worker(world, SECOND, nonce="second")
-    second.engine.settings = replace(second.engine.settings, definitions_rate=0)
+    second.engine.settings = replace(second.engine.settings, definitions_rate=5)
     await second.assign(0)
     world.send("c1", order("c1", world.now_ms, 99))
     await second.read()
@@ -196,7 +196,6 @@ async def test_a_migration_goes_on_where_it_was_after_crashes_and_aborts(monkeyp
                 pass
         return [(c["customer_id"], c["sequence"], c.get("to_stage"), c["effective_at"]) for c in changes(world)]
 
-    monkeypatch.setattr("stream.engine.task.SWEEP_CHUNK", 2)
     monkeypatch.setattr("stream.engine.engine.SWEEP_CHUNK", 2)
     calm, torn = shop(12), shop(12)
     for world in (calm, torn):
@@ -237,7 +236,7 @@ async def test_an_erased_customer_of_before_is_told_where_its_former_definitions
     entered = [record.key for record in world.values("win-back")]
     assert entered
     second = Worker(world, revised(WITHOUT_LOST, 2), nonce="second")
-    second.engine.settings = replace(second.engine.settings, definitions_rate=0)
+    second.engine.settings = replace(second.engine.settings, definitions_rate=5)
     await second.assign(0)
     world.send(entered[0].decode(), None)
     await second.read()

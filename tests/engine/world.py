@@ -15,11 +15,13 @@ from typing import Any
 from stream.codec.snapshot import digest
 from stream.core.program import Program
 from stream.engine.engine import Engine, EngineSettings, Outside
+from stream.engine.holding import NoControls
 from stream.engine.interfaces import (
     Aborted,
     Batch,
     ChangelogRecord,
     Committed,
+    Controls,
     OutcomeUnknown,
     Produce,
 )
@@ -263,6 +265,9 @@ class HandSource:
     def start(self, partition: int, offset: int, epoch: int) -> None:
         self.positions[partition], self.epochs[partition], self.serials[partition] = offset, epoch, 0
 
+    def halt(self, partition: int) -> None:
+        self.positions.pop(partition, None)
+
     async def group_metadata(self) -> Any:
         return "metadata"
 
@@ -283,7 +288,14 @@ class HandSource:
 class Worker:
     """One worker process on the world; `crashed` tells that it died."""
 
-    def __init__(self, world: World, program: Program, observer: Observer | None = None, nonce: str = "n1") -> None:
+    def __init__(
+        self,
+        world: World,
+        program: Program,
+        observer: Observer | None = None,
+        nonce: str = "n1",
+        controls: Controls | None = None,
+    ) -> None:
         self.world = world
         self.producer = Producer(world)
         self.reads = Reads(world)
@@ -299,8 +311,9 @@ class Worker:
         observer = observer or Observer()
         restorer = Restorer(program, self.reads, self.reads, self.reads, beginning, observer)
         outside = Outside(
-            self.source, self.producer, self.reads, restorer, lambda: world.now_ms, self.failures.append, self._crash
-        )
+            self.source, self.producer, self.reads, restorer, lambda: world.now_ms, self.failures.append, self._crash,
+            controls or NoControls(),
+        )  # fmt: skip
         self.engine = Engine(program, EngineSettings(0.1, task), outside, observer)
 
     def _run_id(self) -> str:

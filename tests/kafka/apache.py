@@ -5,6 +5,7 @@ The jars come by `mvn` once into `.kafka/` of the checkout. Every broker has its
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from stream.app.embedded_broker import free_port
+from tests.kafka.ports import lasting_ports
 
 HERE = Path(__file__).parent / "broker"
 CACHE = Path(__file__).parents[2] / ".kafka"
@@ -32,6 +33,7 @@ BROKER_PROPERTIES = {
     "broker.session.timeout.ms": "4000",  # a killed broker's next life is refused for that long
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    "log.cleaner.backoff.ms": "1000",  # how soon compaction looks again
     "log.retention.ms": "-1",
     "message.max.bytes": str(4 * 1024 * 1024),
     "num.partitions": "1",
@@ -58,9 +60,15 @@ def kafka_jars() -> Path:
     """The folder with the broker's jars, filled by mvn the first time and again when the pom changes."""
     pom = HERE / "pom.xml"
     jars = CACHE / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
-    if jars.is_dir():
-        return jars
     CACHE.mkdir(exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:  # the runs of one `make test` would fetch them at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not jars.is_dir():
+            _fetch(pom, jars)
+    return jars
+
+
+def _fetch(pom: Path, jars: Path) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
         command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
         done = subprocess.run(
@@ -68,9 +76,7 @@ def kafka_jars() -> Path:
         )
         if done.returncode != 0:
             raise KafkaFailed(f"mvn could not fetch the jars of Apache Kafka:\n{done.stdout}{done.stderr}")
-        if not jars.is_dir():  # another test run may have been faster
-            os.rename(f"{unfinished}/jars", jars)
-    return jars
+        os.rename(f"{unfinished}/jars", jars)
 
 
 class ApacheKafka:
@@ -84,7 +90,7 @@ class ApacheKafka:
     """
 
     def __init__(self, properties: dict[str, str] | None = None, *, memory: str = "512m", light: bool = True) -> None:
-        client, proxied, advertised, controller = (free_port() for _ in range(4))
+        client, proxied, advertised, controller = lasting_ports(4)
         self.bootstrap = f"127.0.0.1:{client}"
         self.proxy_target = f"127.0.0.1:{proxied}"
         self.proxy_address = f"127.0.0.1:{advertised}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from stream.app.embedded_broker import free_port
 from tests.kafka.apache import ApacheKafka
+from tests.kafka.ports import lasting_port
 
 USER = "segmenter"
 PASSWORD = "canary-password-4711"
@@ -62,8 +62,8 @@ class SecureKafka(ApacheKafka):
 
     def __init__(self, certificates: Certificates) -> None:
         super().__init__()
-        self.tls = f"127.0.0.1:{free_port()}"
-        self.sasl = f"127.0.0.1:{free_port()}"
+        self.tls = f"127.0.0.1:{lasting_port()}"
+        self.sasl = f"127.0.0.1:{lasting_port()}"
         pem = self.directory / "broker.pem"
         pem.write_text(certificates.broker_key.read_text() + certificates.broker_certificate.read_text())
         self._keystore, self._truststore = pem, certificates.ca

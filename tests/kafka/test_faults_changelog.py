@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from stream.codec.instants import to_text
+from stream.codec.journal import META_KEY
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.kit import admin_of, begin_offsets, delete_topics, end_offsets
 from tests.kafka.pipeline import Pipeline, Worker
+from tests.kafka.test_state import digests
 from tests.kafka.torment import Events, all_is_well, events_of, parts_of, torment
 
 REFUSED = 5
@@ -92,3 +96,44 @@ def test_a_state_topic_that_was_deleted_is_refused_with_the_remedy(pipeline: Pip
 
     pipeline.run("topics", "create", "--config", str(pipeline.config("admin")))
     assert REMEDY in refusal(pipeline)
+
+
+def test_a_state_topic_compacted_under_load_gives_a_lost_data_directory_back_and_verify_finds_nothing(
+    pipeline: Pipeline,
+) -> None:
+    state = pipeline.topic("segmenter-state")
+    memberships = pipeline.topic("segment-memberships")
+    eager = {"min_cleanable_dirty_ratio": "0.01", "segment_ms": "500", "delete_retention_ms": "100"}
+    for topic in (state, memberships):
+        configure(admin_of(pipeline.address), ResourceType.TOPIC, topic, **eager)
+    worker = pipeline.start_ready()
+    *parts, last = parts_of(events_of(seed=54), 9)
+    for part in parts:
+        pipeline.send(part)
+        pipeline.wait_caught_up()
+    trickle = iter(range(10_000))
+
+    def compacted() -> bool:
+        """Under load: a segment is cleaned only once a newer record has begun the next."""
+        customer, _, at_ms = last[0]
+        viewed = {"type": "track", "event": "Product Viewed", "timestamp": to_text(at_ms)}
+        pipeline.send([(customer, {**viewed, "messageId": f"trickle-{next(trickle)}"}, at_ms)])
+        return set(metas(pipeline)) == {0, 1} and max(metas(pipeline).values()) * 2 < len(parts)
+
+    pipeline.wait_for(compacted)
+    pipeline.wait_caught_up()
+    worker.kill()
+    before = digests(pipeline)
+    shutil.rmtree(worker.data_dir)
+    begun = len(worker.log)
+    worker = pipeline.start_ready()
+
+    assert worker.log[begun:].count('"rebuilt": true') == 2
+    assert {partition: digests(pipeline)[partition] for partition in before} == before
+    pipeline.send(last)
+    all_is_well(pipeline)
+
+
+def metas(pipeline: Pipeline) -> Counter[int]:
+    """How many meta records are left in each partition; every commit wrote one."""
+    return Counter(record.partition for record in pipeline.read("segmenter-state") if record.key == META_KEY)

@@ -8,6 +8,7 @@ from typing import Any
 from stream.codec.instants import from_text
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.pipeline import Pipeline, Worker
+from tests.kafka.proof import prove
 from tests.kafka.test_time import lapses, now_ms, order, pipeline_with
 
 HOUR = 3_600_000
@@ -51,6 +52,7 @@ def test_a_clock_that_jumps_an_hour_ahead_makes_nobody_lapse_early(
         seen = worker.log.count("clock_runs")
         pipeline.wait_for(lambda: worker.log.count("clock_runs") > seen)
         assert lapses(pipeline) == []
+        prove(pipeline)
 
 
 def test_a_clock_an_hour_behind_stands_still_and_silences_strike_at_their_instants_once_it_is_right(
@@ -71,3 +73,4 @@ def test_a_clock_an_hour_behind_stands_still_and_silences_strike_at_their_instan
 
         pipeline.wait_for(lambda: len(lapses(pipeline)) == 5)
         assert {from_text(lapse["effective_at"]) for lapse in lapses(pipeline)} == {at_ms + 20_000}
+        prove(pipeline)

@@ -142,5 +142,34 @@ def test_a_disk_that_takes_no_more_ends_the_worker_and_with_room_again_it_goes_o
     all_is_well(pipeline)
 
 
+def test_a_slow_disk_delays_commits_and_nothing_else(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Every write of RocksDB takes 60 ms: each commit, each flush."""
+    library, waits = slow_disk(tmp_path), tmp_path / "waits"
+    before, after = parts_of(events_of(seed=45), 2)
+    slow = {"LD_PRELOAD": str(library), "SLOW_DISK_UNDER": "/partition-", "SLOW_DISK_MS": "60"}
+    worker = pipeline.start_ready(**slow, SLOW_DISK_LOG=str(waits))
+    for part in parts_of(before, 5):
+        pipeline.send(part)
+        pipeline.wait_caught_up()
+    assert waits.stat().st_size > 10
+    worker.kill()
+    worker = pipeline.start_ready(**slow, SLOW_DISK_LOG=str(waits))
+    pipeline.send(after)
+    all_is_well(pipeline)
+    assert worker.alive
+
+
+def slow_disk(directory: Path) -> Path:
+    """The library that makes a process's writes slow, built here."""
+    library = directory / "slow_disk.so"
+    source = Path(__file__).parent / "slow_disk.c"
+    built = subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(library), str(source)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    return library
+
+
 def _limit_file_size(process: subprocess.Popen[bytes], size: int) -> None:
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))

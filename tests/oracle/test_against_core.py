@@ -94,7 +94,7 @@ class Outside:
                 self.profiles.pop(customer_id, None)
             else:
                 self.profiles[customer_id] = copy.deepcopy(profile)
-        added, removed = self.partition.wakes.edits()
+        added, removed = self.partition.index_edits()
         self.entries = (self.entries - set(removed)) | set(added)
         self.partition.committed()
 

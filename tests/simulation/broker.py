@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from stream.codec.control import Control
 from stream.engine.interfaces import Produce
 from tests.simulation.group import Group
 
@@ -128,6 +129,7 @@ class Broker:
         self.producers: dict[str, Producer] = {}
         self.offsets: dict[int, tuple[int, str]] = {}  # the group's, committed
         self.group = Group(partitions)
+        self.controls: dict[str, Control] = {}
         self.timed_out = 0
 
     def log(self, topic: str, partition: int) -> Log:

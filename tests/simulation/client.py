@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stream.codec.control import Control
 from stream.codec.journal import META_KEY
 from stream.engine.engine import Engine
 from stream.engine.interfaces import (
@@ -138,6 +139,22 @@ class SimulatedTransactions:
         self._unsent = []
 
 
+class SimulatedControls:
+    """Implements `engine.interfaces.Controls`; whether they can be reached is the host's affair."""
+
+    def __init__(self, host: Host) -> None:
+        self._controls = host.world.broker.controls
+
+    def read(self) -> dict[str, Control]:
+        return dict(self._controls)
+
+    def write(self, key: str, control: Control | None) -> None:
+        if control is not None:
+            self._controls[key] = control
+        else:
+            self._controls.pop(key, None)
+
+
 class SimulatedReads:
     """Implements `engine.interfaces.Offsets` and `ChangelogReader`."""
 
@@ -224,13 +241,16 @@ class SimulatedSource:
         self._serials: dict[int, int] = {}
         self._positions: dict[int, int] = {}
         self._ends_told: dict[int, int] = {}
-        self._commands: dict[int, tuple[int, int]] = {}
+        self._commands: dict[int, tuple[int, int] | None] = {}
         self._questions: list[asyncio.Future[Any]] = []
 
     # -- the engine's side
 
     def start(self, partition: int, offset: int, epoch: int) -> None:
         self._commands[partition] = (offset, epoch)
+
+    def halt(self, partition: int) -> None:
+        self._commands[partition] = None
 
     async def group_metadata(self) -> Any:
         if not self._polls:
@@ -255,8 +275,11 @@ class SimulatedSource:
 
     def _carry_out_commands(self) -> None:
         commands, self._commands = self._commands, {}
-        for partition, (offset, epoch) in commands.items():
-            if partition in self._held:
+        for partition, command in commands.items():
+            if partition in self._held and command is None:
+                self._epochs[partition] = 0
+            elif partition in self._held:
+                offset, epoch = command
                 self._positions[partition], self._epochs[partition] = offset, epoch
                 self._serials[partition] = 0
                 self._ends_told.pop(partition, None)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stream.codec.snapshot import digest
+from stream.codec.snapshot import digest, wake_of
+from stream.core.events import FOREVER_MS
 from stream.engine.interfaces import StoredWake
 from tests.simulation.host import Host
 
@@ -65,10 +66,13 @@ class Disk:
         return done
 
     def damage(self) -> bool:
-        """A record is gone, the newest meta still there: what a truncated MANIFEST leaves."""
+        """A record is gone, or the wake index, the newest meta still there: what a truncated MANIFEST leaves."""
         for folder in self.folders.values():
             if folder.now.customers:
-                del folder.now.customers[min(folder.now.customers)]
+                if folder.writes % 2:
+                    folder.now.wakes.clear()
+                else:
+                    del folder.now.customers[min(folder.now.customers)]
                 return True
         return False
 
@@ -157,7 +161,10 @@ class SimulatedStore:
     def check(self, keys: int, digest_sum: int) -> str | None:
         customers = self._contents.customers
         found = sum(digest(key, value) for key, value in customers.items()) % DIGEST_MODULUS
-        return None if (len(customers), found) == (keys, digest_sum) else "count or digest differ"
+        if (len(customers), found) != (keys, digest_sum):
+            return "count or digest differ"
+        due = {(wake_of(value), key) for key, value in customers.items() if wake_of(value) < FOREVER_MS}
+        return None if due <= self._contents.wakes else "wakes are missing"
 
     def close(self) -> None:
         if self._disk.held.get(self._partition) is self:

@@ -13,6 +13,7 @@ from enum import Enum
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from stream.engine.holding import ControlsUnreachable
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown
 from tests.simulation.broker import Broker, NotAMember, ProducerFenced, TooLarge
 from tests.simulation.loops import SteppedLoop
@@ -81,6 +82,7 @@ class Surroundings(Protocol):
     rng: Random
     broker: Broker
     deployed: int
+    sweep_chunk: int
 
     @property
     def wall_ms(self) -> int: ...
@@ -229,6 +231,8 @@ class Host:
             future.set_result(call(*arguments))
         elif name == "high_watermarks":
             self._ask_ends(*arguments, future)
+        elif name == "refresh":
+            self._ask_controls(call, future)
         else:
             job = Job(lambda: call(*arguments), lambda result, error: self._finished(job, future, result, error))
             self._jobs.append(job)
@@ -259,6 +263,20 @@ class Host:
             world.at(world.now_ms + CALL_MS, fail)
         else:
             world.at(sent_ms, arrive)
+
+    def _ask_controls(self, call: Callable[[], None], future: Future[Any]) -> None:
+        """What is held, asked before each question for the end: no thread for it either."""
+        if self.instance.fault_of("controls") is None and self.reachable:
+            call()
+            future.set_result(None)
+            return
+        self.world.happened("controls: no answer")
+
+        def fail() -> None:
+            if not future.done():
+                future.set_exception(ControlsUnreachable())
+
+        self.world.at(self.world.now_ms + CALL_MS, fail)
 
     def _resume_at(self, when_ms: int, job: Job) -> None:
         self.world.at(when_ms, lambda: self._resume(job))

@@ -35,6 +35,13 @@ RESTORE_POINTS = (
 )  # fmt: skip
 FREEZE_POINTS = ("after-produce", "after send offsets", "before commit", "after commit", "before-store")
 
+HELD = (
+    "clock", "clock", "event/Order Completed", "event/Product Viewed", "segment/keen", "segment/lost",
+    "segment/browsing", "partition/0",
+)  # fmt: skip
+HOLDING = 0.3
+"""In so many worlds things are held and released."""
+
 POISON = (
     "not json", "not an object", "no user", "other user", "too large", "too deep", "bad number", "no event name",
     "bad timestamp", "not utf-8", "alias",
@@ -53,7 +60,7 @@ class Item:
 def program(seed: int) -> list[Item]:
     """The items of a seed: 20 to 60 records, and faults among them."""
     rng = Random(f"items {seed}")
-    makers, weights = zip(*_weighted(rng))
+    makers, weights = zip(*_weighted(rng, Random(f"holds {seed}")))
     customers = rng.randint(3, 8)
     items = [
         Item("start", {"instance": name}, rng.randint(0, 400)) for name in INSTANCES[: rng.choice((1, 1, 2, 2, 3))]
@@ -78,7 +85,7 @@ def _with_deployments(seed: int, items: list[Item]) -> list[Item]:
     return items
 
 
-def _weighted(rng: Random) -> list[tuple[Callable[[Random, str], list[Item]], float]]:
+def _weighted(rng: Random, rng_of_holds: Random) -> list[tuple[Callable[[Random, str], list[Item]], float]]:
     """Every world has its own mix: calm ones, and ones in which one kind of fault prevails."""
     trouble = rng.choice((0.0, 0.5, 1.0, 1.0, 2.0))
     mix: list[tuple[Callable[[Random, str], list[Item]], float]] = [
@@ -89,6 +96,8 @@ def _weighted(rng: Random) -> list[tuple[Callable[[Random, str], list[Item]], fl
         (_crash, 4), (_fault, 5), (_freeze, 2), (_freeze_at, 2), (_cut, 1.5), (_start, 2), (_stop, 1.5), (_kill, 1),
         (_skew, 1.5), (_disk, 2.5), (_compact, 1), (_ends, 1.5),
     ]  # fmt: skip
+    if rng_of_holds.random() < HOLDING:
+        mix += [(_hold, 4), (_release, 2)]
     return mix + [(make, weight * trouble * rng.choice((0.5, 1, 3))) for make, weight in faults]
 
 
@@ -147,6 +156,24 @@ def _upstream(rng: Random, customer: str) -> list[Item]:
             _pause(rng),
         )
     ]
+
+
+# -- holds
+
+
+def _hold(rng: Random, customer: str) -> list[Item]:
+    """Something is held, mostly until a silence is over, and mostly released again."""
+    key = rng.choice(HELD)
+    items = [Item("hold", {"key": key}, rng.choice((0, 0, 100, 400, 700)))]
+    if rng.random() < 0.7:
+        items += rng.choice((_jump, _edge, _send))(rng, customer) + _send(rng, customer)
+    if rng.random() < 0.6:
+        items.append(Item("release", {"key": key}, rng.choice((0, 0, 100, 400, 700))))
+    return items
+
+
+def _release(rng: Random, customer: str) -> list[Item]:
+    return [Item("release", {"key": rng.choice(HELD)}, _pause(rng))]
 
 
 # -- time

@@ -16,6 +16,7 @@ from tests.simulation.client import (
     MEMBERSHIPS,
     REJECTED,
     STATE,
+    SimulatedControls,
     SimulatedReads,
     SimulatedSource,
     SimulatedTransactions,
@@ -27,8 +28,7 @@ from tests.simulation.host import Host, Instance, Surroundings
 COMMIT_INTERVAL_S = 0.1
 GRACE_MS = 2_000
 MAX_EVENT_BYTES = 4_096
-DEFINITIONS_RATE = 5
-"""A chunk at each tick, so that a migration takes a while."""
+TICKS_A_SECOND = 5
 CACHE_CUSTOMERS = 4
 """Fewer than there are, so that customers are evicted and read again."""
 
@@ -77,8 +77,10 @@ class Process(Host):
         definitions = PROGRAMS[self.revision]
         beginning = Beginning("earliest", partitions, lambda: f"{rng.getrandbits(32):08x}", self.clock)
         restorer = Restorer(definitions, reads, reads, SimulatedStores(self, instance.disk), beginning, observer)
-        outside = Outside(self.source, self.transactions, reads, restorer, self.clock, self.die, self.reach)
-        settings = EngineSettings(COMMIT_INTERVAL_S, task, DEFINITIONS_RATE)
+        outside = Outside(
+            self.source, self.transactions, reads, restorer, self.clock, self.die, self.reach, SimulatedControls(self)
+        )
+        settings = EngineSettings(COMMIT_INTERVAL_S, task, definitions_rate=TICKS_A_SECOND * world.sweep_chunk)
         self.engine = Engine(definitions, settings, outside, observer)
         self.source.owner = self.engine
         self._start(self._run)

@@ -16,7 +16,7 @@ from stream.engine import engine as engine_module
 from stream.engine import phases as phases_module
 from stream.engine import restore as restore_module
 from stream.engine import task as task_module
-from stream.engine.task import SWEEP_CHUNK, WAKES_PER_COMMIT
+from stream.engine.task import WAKES_PER_COMMIT
 from tests.simulation.check import problems
 from tests.simulation.definitions import DAY_MS
 from tests.simulation.items import Item, program
@@ -94,14 +94,12 @@ def _laws_of(world: World) -> Iterator[None]:
     for module in modules:
         module.time = clock
     task_module.WAKES_PER_COMMIT = world.wakes_per_commit
-    task_module.SWEEP_CHUNK = engine_module.SWEEP_CHUNK = world.sweep_chunk
     try:
         yield
     finally:
         for module in modules:
             module.time = time
         task_module.WAKES_PER_COMMIT = WAKES_PER_COMMIT
-        task_module.SWEEP_CHUNK = engine_module.SWEEP_CHUNK = SWEEP_CHUNK
 
 
 def _drop(*_: object) -> dict[str, object]:

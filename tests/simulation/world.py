@@ -14,11 +14,12 @@ from hashlib import blake2b
 from random import Random
 from typing import Any
 
+from stream.codec.control import Control
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
 from stream.engine.task import WAKES_PER_COMMIT
 from stream.errors import StartRefused
 from tests.simulation.broker import Broker, State, Transaction
-from tests.simulation.client import INPUT
+from tests.simulation.client import INPUT, MEMBERSHIPS, STATE
 from tests.simulation.definitions import LAST_REVISION
 from tests.simulation.disk import Disk
 from tests.simulation.events import Sent, payload, poison
@@ -216,8 +217,18 @@ class World:
 
     def compact(self) -> None:
         for (topic, _), log in self.broker.logs.items():
-            if topic == "state" and log.compact():
-                self.happened("changelog compacted")
+            if topic in (STATE, MEMBERSHIPS) and log.compact():
+                self.happened("state or memberships compacted")
+
+    # -- holds
+
+    def hold(self, key: str) -> None:
+        self.broker.controls[key] = Control("somebody", self.wall_ms, "a test")
+        self.happened("hold")
+
+    def release(self, key: str) -> None:
+        if self.broker.controls.pop(key, None) is not None:
+            self.happened("release")
 
     # -- time
 
@@ -298,6 +309,7 @@ class World:
             instance.armed.clear()
             instance.faults.clear()
             instance.skew_ms = instance.cut_until_ms = 0
+        self.broker.controls.clear()
         for process in self.processes.values():
             process.thaw()
         for name, process in list(self.processes.items()):
@@ -331,6 +343,8 @@ class World:
                 log = self.broker.log(INPUT, partition)
                 if self.broker.offsets.get(partition, (0, ""))[0] != log.end and log.end:
                     return f"partition {partition}: lag"
+                if task.meta.holds:
+                    return f"partition {partition}: something is still held"
                 if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved or task.backlog:
                     return f"partition {partition}: its clock is behind"
                 if task.remaining:

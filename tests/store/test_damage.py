@@ -16,12 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rocksdict import Rdict
 
 from stream.codec.snapshot import digest
 from stream.store.errors import StoreDamaged
-from stream.store.options import Memory
+from stream.store.options import Memory, column_families, database_options
 from stream.store.rocks import StateStore
 from stream.store.stores import set_aside
+from tests.store.records import record
 
 MEMORY = Memory.of(16 << 20)
 COMMITS = 30
@@ -33,7 +35,7 @@ def write_commits(store: StateStore, first: int, commits: int) -> None:
     meta = json.loads(store.meta() or b'{"keys": 0, "digest": 0}')
     for commit in range(first, first + commits):
         # Random bytes do not compress, so the tables have many blocks.
-        records = [(b"%03d-%03d" % (commit, n), os.urandom(200)) for n in range(CUSTOMERS)]
+        records = [(b"%03d-%03d" % (commit, n), record(os.urandom(200), commit)) for n in range(CUSTOMERS)]
         meta["keys"] += CUSTOMERS
         meta["digest"] = (meta["digest"] + sum(digest(key, value) for key, value in records)) % (1 << 128)
         store.write(list(records), [(commit, key) for key, _ in records], [], json.dumps(meta).encode())
@@ -135,6 +137,16 @@ def test_a_flipped_log_leaves_a_whole_earlier_commit_or_is_noticed(path: Path) -
     assert doubt(path) is not None or keys_in(path) % CUSTOMERS == 0
 
 
+def lose_the_index(path: Path) -> None:
+    """The customers stay; only their wakes are gone."""
+    database = Rdict(str(path), database_options(MEMORY), column_families(MEMORY))
+    wakes = database.get_column_family("wakes")
+    for key in list(wakes.keys()):
+        wakes.delete(key)
+    wakes.close()
+    database.close()
+
+
 DAMAGE: dict[str, Callable[[Path], None]] = {
     "bytes in a table overwritten": lambda path: overwrite(largest(path, "*.sst"), 0.5, 64),
     "a table truncated": lambda path: truncate(largest(path, "*.sst"), 0.5),
@@ -144,6 +156,7 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "the manifest missing": lambda path: newest(path, "MANIFEST-*").unlink(),
     "CURRENT missing": lambda path: (path / "CURRENT").unlink(),
     "CURRENT empty": lambda path: truncate(path / "CURRENT", 0),
+    "the wake index lost": lose_the_index,
 }
 
 
@@ -165,9 +178,9 @@ def test_a_rebuild_that_was_cut_off_is_not_taken_for_whole(tmp_path: Path) -> No
 def test_a_process_killed_after_a_rebuild_loses_nothing_of_it(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys, json; from pathlib import Path\n"
-        "from tests.store.test_damage import MEMORY, StateStore, digest\n"
+        "from tests.store.test_damage import MEMORY, StateStore, digest, record\n"
         "store = StateStore.open(Path(sys.argv[1]), MEMORY)\n"
-        "records = [(b'%05d' % n, b'x' * 300) for n in range(5000)]\n"
+        "records = [(b'%05d' % n, record(b'x' * 300, 1)) for n in range(5000)]\n"
         "store.write(records, [(1, key) for key, _ in records], [], None)\n"
         "total = sum(digest(key, value) for key, value in records) % (1 << 128)\n"
         "store.write([], [], [], json.dumps({'keys': 5000, 'digest': total}).encode())\n"
@@ -178,8 +191,11 @@ def test_a_process_killed_after_a_rebuild_loses_nothing_of_it(tmp_path: Path) ->
     ended = subprocess.run([sys.executable, "-c", script, str(path)], cwd=Path(__file__).parents[2], check=False)
 
     assert ended.returncode == -signal.SIGKILL
-    assert doubt(path) is None
+    assert doubt(path) is None  # neither customers nor, what once happened, their wakes
     assert keys_in(path) == 5000
+    again = StateStore.open(path, MEMORY)
+    assert sum(1 for _ in again.due(0, 2)) == 5000
+    again.close()
 
 
 def test_a_store_whose_files_are_gone_can_still_be_let_go_of(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from stream.store.errors import StoreFull, StoreUnavailable, explain
 from stream.store.keys import after, wake_key, wake_of
 from stream.store.options import Memory
 from stream.store.rocks import SCAN_STEP, StateStore
+from tests.store.records import record
 
 MEMORY = Memory.of(16 << 20)
 
@@ -84,16 +85,29 @@ def test_a_scan_left_early_does_not_keep_the_store_open(tmp_path: Path) -> None:
 
 
 def test_check_tells_a_missing_a_surplus_and_a_changed_customer(store: StateStore) -> None:
-    written = {b"ann": b"1", b"bob": b"2"}
+    written = {b"ann": record(b"1"), b"bob": record(b"2")}
     total = sum(digest(key, value) for key, value in written.items()) % (1 << 128)
     store.write(list(written.items()), [], [], b"")
     assert store.check(2, total) is None
 
     assert "2 customers found, 3 expected" in (store.check(3, total) or "")
-    store.write([(b"bob", b"3")], [], [], b"")
+    store.write([(b"bob", record(b"3"))], [], [], b"")
     assert "digests differ" in (store.check(2, total) or "")
     store.write([(b"bob", None)], [], [], b"")
     assert "1 customers found, 2 expected" in (store.check(2, total) or "")
+
+
+def test_check_tells_a_customer_whose_wake_is_not_in_the_index_and_passes_entries_that_count_no_longer(
+    store: StateStore,
+) -> None:
+    written = [(b"ann", record(b"", 10)), (b"bob", record(b"", 20)), (b"cid", record(b""))]
+    total = sum(digest(key, value) for key, value in written) % (1 << 128)
+    store.write(list(written), [(10, b"ann"), (20, b"bob"), (5, b"ann"), (7, b"who")], [], b"")
+    assert store.check(3, total) is None
+
+    store.write([], [], [(20, b"bob")], b"")
+
+    assert store.check(3, total) == "1 customers' wakes are missing in the index"
 
 
 def test_parts_of_a_rebuild_count_when_the_meta_comes_and_are_durable_then(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from stream.codec.snapshot import digest
 from stream.store import seal
 from stream.store.options import Memory
 from stream.store.rocks import StateStore
+from tests.store.records import record
 
-RECORDS = [(b"%05d" % n, b"state of %d " % n * 20) for n in range(2_000)]
+RECORDS = [(b"%05d" % n, record(b"state of %d " % n * 20, 1)) for n in range(2_000)]
 TOTAL = sum(digest(key, value) for key, value in RECORDS) % (1 << 128)
 
 
@@ -48,7 +49,7 @@ def test_a_store_closed_in_order_is_believed_without_reading_it(path: Path) -> N
 def test_it_is_believed_again_after_every_orderly_close(path: Path) -> None:
     opened(path).close()
     store = opened(path)
-    store.write([(b"new", b"1")], [], [], b"meta 2")
+    store.write([(b"new", record(b"1"))], [], [], b"meta 2")
     store.close()
     again = opened(path)
     assert is_believed(again) and again.meta() == b"meta 2"
@@ -57,7 +58,7 @@ def test_it_is_believed_again_after_every_orderly_close(path: Path) -> None:
 
 def test_what_was_written_since_it_was_opened_is_looked_at(path: Path) -> None:
     store = opened(path)
-    store.write([(b"new", b"1")], [], [], b"meta 2")
+    store.write([(b"new", record(b"1"))], [], [], b"meta 2")
     assert "2001 customers found" in (store.check(0, 0) or "")
     store.close()
 

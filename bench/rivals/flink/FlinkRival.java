@@ -1,6 +1,11 @@
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.TreeMap;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.state.CheckpointListener;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -13,6 +18,9 @@ import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
+import org.apache.flink.runtime.state.FunctionInitializationContext;
+import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
@@ -22,6 +30,9 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
  * The work on Flink: a MiniCluster with one slot in this JVM, exactly-once checkpoints and a transactional sink.
+ *
+ * How many events the last complete checkpoint holds stands in the file `checkpointed` of the directory: the offsets of the
+ * group come up to 10 s later, when the source has nothing left to read.
  *
  * Arguments: bootstrap, input, output, group, directory, checkpoint interval in ms, state backend (rocksdb or hashmap).
  */
@@ -54,7 +65,7 @@ public final class FlinkRival {
     environment
         .fromSource(source, WatermarkStrategy.noWatermarks(), "customer events")
         .keyBy(event -> event.customerId)
-        .process(new Segmenting())
+        .process(new Segmenting(arguments[4] + "/checkpointed"))
         .sinkTo(sink);
     environment.execute("rival");
   }
@@ -87,8 +98,34 @@ public final class FlinkRival {
     }
   }
 
-  private static final class Segmenting extends KeyedProcessFunction<String, Work.Event, Tuple2<String, byte[]>> {
+  private static final class Segmenting extends KeyedProcessFunction<String, Work.Event, Tuple2<String, byte[]>>
+      implements CheckpointedFunction, CheckpointListener {
+    private final String file;
     private transient ValueState<Work.Customer> customers;
+    private transient TreeMap<Long, Long> eventsByCheckpoint;
+    private long events;
+
+    Segmenting(String file) {
+      this.file = file;
+    }
+
+    @Override
+    public void initializeState(FunctionInitializationContext context) {
+      eventsByCheckpoint = new TreeMap<>();
+    }
+
+    @Override
+    public void snapshotState(FunctionSnapshotContext context) {
+      eventsByCheckpoint.put(context.getCheckpointId(), events);
+    }
+
+    @Override
+    public void notifyCheckpointComplete(long checkpoint) throws IOException {
+      Path unfinished = Path.of(file + ".new");
+      Files.writeString(unfinished, String.valueOf(eventsByCheckpoint.get(checkpoint)));
+      Files.move(unfinished, Path.of(file), StandardCopyOption.ATOMIC_MOVE);
+      eventsByCheckpoint.headMap(checkpoint, true).clear();
+    }
 
     @Override
     public void open(Configuration settings) {
@@ -107,6 +144,7 @@ public final class FlinkRival {
         out.collect(Tuple2.of(event.customerId, change));
       }
       customers.update(customer);
+      events++;
     }
   }
 

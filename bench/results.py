@@ -1,0 +1,39 @@
+"""Where results are kept, as JSON: one file per command, written anew whenever something more was measured.
+
+The folder is bench/results, or what BENCH_RESULTS says: so the commands of one measured run find together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "results"
+VARIABLE = "BENCH_RESULTS"
+
+Facts = dict[str, str | int | float]
+
+
+def results_folder() -> Path:
+    return Path(os.environ.get(VARIABLE) or FOLDER)
+
+
+class Result:
+    """One command's results. `kind` says which command, `facts` on what machine, `arguments` what it was told."""
+
+    def __init__(self, kind: str, facts: Facts, arguments: Mapping[str, Any]) -> None:
+        self._head = {"kind": kind, "facts": facts, "arguments": dict(arguments)}
+        self._name = f"{kind}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
+
+    def write(self, **parts: Any) -> Path:
+        """All that is measured so far; whoever is killed while it is written leaves the file as it was."""
+        folder = results_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        path, unfinished = folder / self._name, folder / f".{self._name}"
+        unfinished.write_text(json.dumps({**self._head, **parts}, indent=1, default=str) + "\n", "utf-8")
+        unfinished.replace(path)
+        return path

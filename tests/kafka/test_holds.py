@@ -1,0 +1,73 @@
+"""What is held, on a real broker: by command, over a kill, and released; and a silence that holds by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream.codec.instants import from_text
+from tests.kafka.apache import ApacheKafka
+from tests.kafka.pipeline import Pipeline
+from tests.kafka.test_time import lapses, now_ms, order, pipeline_with
+
+pytestmark = pytest.mark.kafka
+HORIZON_MS = 4_000
+
+
+@pytest.fixture
+def quick(apache_kafka: ApacheKafka, topics: Any, tmp_path: Path) -> Iterator[Pipeline]:
+    with pipeline_with("4s", apache_kafka, topics, tmp_path) as pipeline:
+        yield pipeline
+
+
+def command(pipeline: Pipeline, *arguments: str, check: bool = True) -> str:
+    done = pipeline.run(*arguments, "--config", str(pipeline.config("admin")), check=check)
+    return done.stdout + done.stderr
+
+
+def held(worker: Any) -> list[str]:
+    code, body = worker.get("/status")
+    return [each["key"] for each in json.loads(body)["held"]] if code == 200 else []
+
+
+def verify(pipeline: Pipeline) -> None:
+    pipeline.run("verify", "--config", str(pipeline.config("admin")))
+
+
+def test_a_held_clock_tells_no_lapse_over_a_kill_and_after_the_release_only_of_those_still_silent(quick):
+    worker = quick.start_ready()
+    at_ms = now_ms()
+    quick.send([(f"c{n}", order(at_ms, n), at_ms) for n in range(4)])
+    quick.wait_caught_up()
+    told = command(quick, "hold", "clock", "--reason", "the shop's tracker is broken")
+    assert "segmenter release clock" in told
+    quick.wait_for(lambda: held(worker) == ["clock"], 10)
+    quick.wait_for(lambda: now_ms() > at_ms + HORIZON_MS + 3_000)
+    again_ms = now_ms()
+    quick.send([("c0", order(again_ms, 10), again_ms)])
+    quick.wait_caught_up()
+    worker.kill()
+    worker = quick.start_ready()
+    quick.wait_for(lambda: now_ms() > again_ms + 2_500)
+    assert lapses(quick) == []
+    assert "the shop's tracker is broken" in command(quick, "holds")
+    command(quick, "release", "clock")
+    quick.wait_for(lambda: len(lapses(quick)) >= 3, 20)
+    due = {value["customer_id"]: from_text(value["effective_at"]) for value in lapses(quick)}
+    assert {name: due[name] for name in ("c1", "c2", "c3")} == dict.fromkeys(("c1", "c2", "c3"), at_ms + HORIZON_MS)
+    assert due.get("c0", again_ms + HORIZON_MS) == again_ms + HORIZON_MS, "what was before the order never was"
+    assert "nothing is held" in command(quick, "holds")
+    assert "is not held" in command(quick, "release", "clock", check=False)
+    assert worker.stop() == 0
+    verify(quick)
+
+
+def test_a_name_that_nobody_has_is_refused_with_the_nearest(quick):
+    assert "did you mean `Order Completed`?" in command(
+        quick, "hold", "clock", "--event", "Order Complete", check=False
+    )
+    assert "expected one of 0 to 0" in command(quick, "hold", "partition", "3", check=False)
