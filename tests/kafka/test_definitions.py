@@ -42,6 +42,15 @@ def changed(directory: Path) -> Path:
     return new
 
 
+def lookers(count: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Customers of today who look and don't buy."""
+    now_ms = int(time.time() * 1000)
+    for number in range(count):
+        consent = {"type": "identify", "traits": {"marketing_consent": True}}
+        look = {"type": "track", "event": "Product Viewed"}
+        yield from ((f"look-{number}", event, now_ms) for event in (consent, look, look, look))
+
+
 def partitions(worker: Worker) -> list[dict[str, Any]]:
     code, body = worker.get("/status")
     return json.loads(body)["partitions"] if code == 200 else []
@@ -74,6 +83,7 @@ def tallied(changes: list[dict[str, Any]]) -> tuple[Counter[Any], Counter[Any]]:
 @pytest.mark.timeout(400)
 def test_what_the_plan_forecasts_happens_once_though_the_worker_is_killed_in_the_migration(pipeline, tmp_path):
     pipeline.send(history(CUSTOMERS, 4, seed=5, start_ms=a_year_back(), span_ms=380 * DAY))
+    pipeline.send(lookers(20))
     worker = pipeline.start_ready()
     pipeline.wait_caught_up()
     pipeline.wait_for(lambda: clock_runs(worker), 60)

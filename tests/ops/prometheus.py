@@ -29,7 +29,7 @@ OTHERS = {
 
 WORDS = {
     "abs", "absent", "and", "bool", "by", "changes", "clamp_min", "count", "deriv", "group_left", "histogram_quantile",
-    "ignoring", "increase", "max", "max_over_time", "min", "offset", "on", "or", "predict_linear", "rate", "sum",
+    "delta", "ignoring", "increase", "label_replace", "max", "max_over_time", "min", "offset", "on", "or", "predict_linear", "rate", "sum",
     "time", "unless", "vector", "without",
 }  # fmt: skip
 
