@@ -38,6 +38,14 @@ class Revised:
     earlier: dict[str, int]
     written: DefinitionsText | None
     records: Reserved
+    stays: str | None = None
+
+    def sweep_after(self, visited: str) -> str:
+        """Where the sweep stands, if it has come to `visited`: nowhere, once nobody is left to be carried over; where it
+        stood, in a commit that is still the former revision's (`stays`)."""
+        if self.stays is not None:
+            return self.stays
+        return visited if self.earlier else ""
 
 
 def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]) -> None:
@@ -140,7 +148,7 @@ class Revisions:
         """What the next commit must say. Changes nothing."""
         program = self._program
         if self.is_beginning and self._begun is None:  # the clock's probe: nothing is of the new revision yet
-            return Revised(self._meta.program, self._meta.earlier, None, [])
+            return Revised(self._meta.program, self._meta.earlier, None, [], self._meta.sweep_after)
         counts = self.counts()
         for revision, left in pending.left.items():
             counts[revision] = counts.get(revision, 0) - left

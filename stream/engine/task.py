@@ -290,7 +290,7 @@ class PartitionTask:
             digest=f"{total:032x}",
             members=members_after(self.meta.members, pending.changes, self.revisions.definitions),
             earlier=revised.earlier,
-            sweep_after=position.sweep_after if revised.earlier else "",
+            sweep_after=revised.sweep_after(position.sweep_after),
             holds=dict(position.holds),
         )
         journal = encode_journal(self._journal(meta, revised))
