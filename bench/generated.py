@@ -23,7 +23,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from bench.load import FLUSH_S, customer, event, partition_of, producer_config
+from bench.load import FLUSH_S, Undelivered, customer, event, partition_of, producer_config
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, Meta, encode_meta
 from stream.codec.snapshot import decode_profile, digest, encode_profile
@@ -40,7 +40,9 @@ DAY_MS = 86_400_000
 WAKE_MS = 7 * DAY_MS
 """From the last order to the next wake: `recency` of the benchmark's definitions goes from hot to warm."""
 STEP_MS = 20_000
-FAR_KINDS = 500
+FAR_KINDS = 200
+STEADY_STEP_MS = 50
+"""Single wakes come due on the beat of it: a model of a customer is grown for each instant, in some milliseconds."""
 HISTORY = ("identify", "Signed In", *["Product Viewed"] * 17, "Product Added", *["Product Viewed"] * 6)
 """What a customer did before that order; with it a state record is as large as after some weeks of the load."""
 ORDER = "Order Completed"
@@ -80,7 +82,8 @@ class Crowd:
         if number < self.storm:
             return self.storm_ms
         if number < self.storm + self.steady:
-            return self.steady_ms + (number - self.storm) * 1000 // self.steady_per_s
+            after_ms = (number - self.storm) * 1000 // self.steady_per_s
+            return self.steady_ms + after_ms - after_ms % STEADY_STEP_MS
         return now_ms + DAY_MS + 5 * DAY_MS * (number % FAR_KINDS) // FAR_KINDS
 
 
@@ -189,17 +192,16 @@ def _members(program: Program, profile: Profile) -> list[str]:
 
 def write(broker: str, topic: str, every: Iterator[tuple[int, bytes, bytes]]) -> int:
     """Put records on the topic; returns how many. Raises SystemExit when the broker does not take all."""
-    producer, count = confluent_kafka.Producer(producer_config(broker)), 0
+    producer, undelivered, count = confluent_kafka.Producer(producer_config(broker)), Undelivered(), 0
     for partition, key, value in every:
         while True:
             try:
-                producer.produce(topic, value, key, partition)
+                producer.produce(topic, value, key, partition, undelivered)
                 break
             except BufferError:
                 producer.poll(0.1)
         count += 1
-    if producer.flush(FLUSH_S):
-        raise SystemExit("the broker did not take everything")
+    undelivered.check(producer.flush(FLUSH_S))
     return count
 
 

@@ -53,8 +53,7 @@ def publish(folder: Path) -> list[str]:
             found[published_name(result)] = slim(result)
     MEASURED.mkdir(exist_ok=True)
     for name, result in found.items():
-        text = json.dumps(result, indent=1).replace(f"{ROOT}/", "")
-        (MEASURED / f"{name}.json").write_text(text + "\n", "utf-8")
+        (MEASURED / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     return list(found)
 
 

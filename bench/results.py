@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "bench" / "results"
 VARIABLE = "BENCH_RESULTS"
 
 Facts = dict[str, str | int | float]
@@ -34,6 +35,11 @@ class Result:
         folder = results_folder()
         folder.mkdir(parents=True, exist_ok=True)
         path, unfinished = folder / self._name, folder / f".{self._name}"
-        unfinished.write_text(json.dumps({**self._head, **parts}, indent=1, default=str) + "\n", "utf-8")
+        unfinished.write_text(json.dumps({**self._head, **parts}, indent=1, default=_told) + "\n", "utf-8")
         unfinished.replace(path)
         return path
+
+
+def _told(value: object) -> str:
+    """A path as it is named in the checkout: where that lies on some machine is nobody's business."""
+    return str(value.relative_to(ROOT) if isinstance(value, Path) and value.is_relative_to(ROOT) else value)

@@ -18,6 +18,7 @@ STATES = ("starting", "restoring", "running", "idle", "draining", "failed")
 CLOCK_REASONS = (
     "restoring",
     "starting",
+    "core-failed",
     "broker-unreachable",
     "clock-skew",
     "control-unreachable",
@@ -29,7 +30,7 @@ CLOCK_REASONS = (
 )
 """Why a partition's clock stands still, the first that holds. open-transaction: an upstream's, on the input.
 commit-waiting: a transaction of ours has had no answer yet. control-unreachable: nobody knows what is held. rejects:
-the partition is stopped and has records to read."""
+the partition is stopped and has records to read. core-failed: a bug of ours at a wake."""
 
 HORIZONS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000}
 """`within` of the wakes to come, in ms."""
@@ -285,7 +286,7 @@ FAMILIES = (
         _ERRORS,
         COUNTER,
         "core_failures",
-        "How often did the core fail on a record? A bug of ours: the record is rejected as internal.",
+        "How often did the core fail? A bug of ours: the record is rejected; at a wake, the clock stands.",
     ),
     Family(
         _ERRORS,
@@ -330,6 +331,22 @@ FAMILIES = (
         "How many customers will be asked again within an hour, a day, a week? At most so many: what they do meanwhile "
         "moves it. Counted every minute.",
         ("topic", "partition", "within"),
+    ),
+    Family(
+        _TIME,
+        GAUGE,
+        "held_since_timestamp_seconds",
+        "What is held, and since when? `hold` is its key; `by` is silence_hold, reject_stop_ratio, or human. Absent: "
+        "nothing is.",
+        ("hold", "by"),
+    ),
+    Family(
+        _TIME,
+        GAUGE,
+        "held_customers",
+        "How many customers wait for a release? Something of them is kept back, or was due while the clock is held. "
+        "Counted every minute.",
+        _PARTITION,
     ),
     Family(
         _KAFKA,

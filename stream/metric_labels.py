@@ -1,10 +1,22 @@
-"""Causes and answers of changes as the labels of metrics say them."""
+"""Causes and answers of changes as the labels of metrics say them, and the store's figures as metrics name them."""
 
 from __future__ import annotations
 
 from stream.core.changes import Cause, ClockCause, DefinitionsCause, EventCause
 from stream.core.program import Definition
 from stream.metric_families import NO_STAGE
+
+STORED = {
+    "state_keys": ("estimated_keys",),
+    "state_size_bytes": ("sst_bytes", "memtable_bytes"),
+    "state_pending_compaction_bytes": ("pending_compaction_bytes",),
+    "state_write_stopped": ("write_stopped",),
+    "state_background_errors": ("background_errors",),
+    "state_wakes": ("estimated_wakes",),
+    "state_running_compactions": ("running_compactions",),
+    "state_block_cache_bytes": ("block_cache_bytes",),
+}
+"""Gauge -> the figures of `StateStore.sizes` it adds up; a store need not tell all."""
 
 DIRECTIONS = ("exited", "entered")  # by a segment's answer
 

@@ -28,8 +28,11 @@ from prometheus_client import (
 )
 
 from stream import __version__
+from stream.codec.control import Control
 from stream.core.events import NEVER_MS, Reason
+from stream.core.holds import CLOCK, EVENT, SEGMENT, STOPPED
 from stream.core.program import Definition, Program
+from stream.engine.guard import GUARDS
 from stream.engine.observer import COMMIT_PHASES, CommitReport, Observer
 from stream.metric_families import (
     CLOCK_REASONS,
@@ -45,7 +48,7 @@ from stream.metric_families import (
     STATES,
     Family,
 )
-from stream.metric_labels import answer_label, cause_label
+from stream.metric_labels import STORED, answer_label, cause_label
 from stream.revision_metrics import RevisionMetrics
 
 Place = tuple[str, tuple[str, ...]]
@@ -55,18 +58,6 @@ CAUSES = ("event", "clock", "definitions")
 MEASURED_CAUSES = ("event", "clock")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LEVEL_OF_METHOD = {"warn": "warning", "exception": "error", "fatal": "critical"}
-
-STORED = {
-    "state_keys": ("estimated_keys",),
-    "state_size_bytes": ("sst_bytes", "memtable_bytes"),
-    "state_pending_compaction_bytes": ("pending_compaction_bytes",),
-    "state_write_stopped": ("write_stopped",),
-    "state_background_errors": ("background_errors",),
-    "state_wakes": ("estimated_wakes",),
-    "state_running_compactions": ("running_compactions",),
-    "state_block_cache_bytes": ("block_cache_bytes",),
-}
-"""Gauge -> the figures of `StateStore.sizes` it adds up; a store need not tell all."""
 
 
 def build_versions() -> dict[str, str]:
@@ -117,6 +108,8 @@ class Metrics(Observer):
         self._prepare_flow(output_topics)
         self._prepare_product(program.definitions)
         self._revisions = RevisionMetrics(program, self._families)
+        segments = (SEGMENT + each.name for each in program.definitions if each.is_segment)
+        self._holdable = {CLOCK, *(EVENT + name for name in event_names), *segments}
         self._events = {name: self._families["events_by_name"].labels(name) for name in [*event_names, OTHER_EVENTS]}
 
     # -- what is known in advance
@@ -288,6 +281,10 @@ class Metrics(Observer):
         self._families["core_failures"].inc()
         self._give_up(partition)
 
+    def wake_failed(self, partition: int) -> None:
+        self._families["core_failures"].inc()
+        self._give_up(partition)
+
     def _give_up(self, partition: int) -> None:
         self._in_progress.dec(self._open.pop(partition, 0))
 
@@ -391,6 +388,18 @@ class Metrics(Observer):
         """How many wakes come within each of `HORIZONS`."""
         for within in HORIZONS:
             self._set("wakes_due", partition, due[within], within)
+
+    def held(self, in_force: Mapping[str, Control]) -> None:
+        family = self._families["held_since_timestamp_seconds"]
+        family.clear()
+        for key, control in in_force.items():
+            by = control.by if control.by in GUARDS else "human"
+            family.labels(key if key.startswith(STOPPED) or key in self._holdable else OTHER_EVENTS, by).set(
+                control.at_ms / 1000
+            )
+
+    def held_customers(self, partition: int, customers: int) -> None:
+        self._set("held_customers", partition, customers)
 
     def open_transaction(self, topic: str, partition: int, seconds: float) -> None:
         self._set("open_transaction_seconds", partition, seconds, topic=topic)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy machine", deadline=None)  # tests share the processor with others, and with a simulation
+settings.load_profile("busy machine")
 
 
 @pytest.hookimpl(trylast=True)  # after the folders have marked their tests

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "kafka": {"engine", "codec", "rules", "core", "errors", "config"},
     "store": {"engine", "codec", "rules", "core", "errors"},
     "verify": {"core", "rules", "codec", "errors", "config"},
-    "metrics": {"metric_families", "metric_labels", "revision_metrics", "engine", "core", "errors"},
+    "metrics": {"metric_families", "metric_labels", "revision_metrics", "engine", "codec", "core", "errors"},
     "metric_labels": {"metric_families", "core"},
     "metric_families": set(),
     "revision_metrics": {"core"},

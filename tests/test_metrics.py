@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream.codec.control import Control
 from stream.codec.instants import to_text
 from stream.codec.snapshot import decode_profile
 from stream.core.events import Reason
@@ -476,3 +477,14 @@ async def test_no_series_holds_anything_of_a_customer():
     await worker.settle()
     assert value(told, "events_processed_total", topic="events") == 4
     assert b"secret" not in generate_latest(told.registry)
+
+
+def test_what_is_held_is_told_by_key_and_by_whose_kind_and_gone_when_it_is_released():
+    told = metrics()
+    keys = ("clock", "partition/3", "segment/unknown")
+    told.held({key: Control("silence_hold" if key == "clock" else "ann", 5_000, "why") for key in keys})
+    assert value(told, "held_since_timestamp_seconds", hold="clock", by="silence_hold") == 5
+    assert value(told, "held_since_timestamp_seconds", hold="partition/3", by="human") == 5
+    assert value(told, "held_since_timestamp_seconds", hold="other", by="human") == 5
+    told.held({})
+    assert value(told, "held_since_timestamp_seconds", hold="clock", by="silence_hold") is None

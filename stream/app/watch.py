@@ -126,6 +126,7 @@ class Watch:
         for task in live:
             try:
                 self._metrics.wakes_due(task.number, await self._ask(count_wakes, task, now_ms))
+                self._metrics.held_customers(task.number, await self._ask(count_held, task))
             except Exception:
                 if self._engine.tasks.get(task.number) is task:
                     raise
@@ -143,6 +144,8 @@ class Watch:
         """One of `CLOCK_REASONS`; None: the clock is at most STANDS_AFTER_MS behind."""
         if task.partition.clock_ms >= now_ms - STANDS_AFTER_MS:
             return None
+        if task.wake_failed:
+            return "core-failed"
         if self._engine.blocked_reason is not None:
             return self._engine.blocked_reason
         unread = task.lag if seen is None else seen.end - task.partition.next_offset
@@ -177,6 +180,19 @@ class Watch:
 
     async def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._asking, question, *arguments)
+
+
+def count_held(task: PartitionTask) -> int:
+    """Customers that wait for a release: those parked, and while the whole clock is held those who are due."""
+    hold = task.partition.hold
+    if hold is None:
+        return 0
+    until_ms = task.partition.clock_ms - task.settings.grace_ms if hold.whole else PARKED_AT_MS
+    count = 0
+    for count, _ in enumerate(task.store.due(PARKED_AT_MS, until_ms), 1):
+        if count % WAKES_AT_ONCE == 0:
+            time.sleep(REST_S)
+    return count
 
 
 def count_wakes(task: PartitionTask, now_ms: int) -> dict[str, int]:

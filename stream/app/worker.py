@@ -164,7 +164,7 @@ def build(
         source, transactions, offsets, restorer, clock, die, crash_point_from(os.environ.get(CRASH_VARIABLE, "")),
         KafkaControls(settings),
     )  # fmt: skip
-    engine = Engine(program, _engine_settings(settings), outside, observer)
+    engine = Engine(program, _engine_settings(settings, program.absence_events), outside, observer)
     source.owner = engine
     customer_events = CustomerEvents(app)
 
@@ -223,7 +223,7 @@ def _faust_app(settings: Settings) -> SegmenterApp:
     )
 
 
-def _engine_settings(settings: Settings) -> EngineSettings:
+def _engine_settings(settings: Settings, watched_events: tuple[str, ...]) -> EngineSettings:
     topics = settings.topics
     return EngineSettings(
         settings.commit_interval_ms / 1000,
@@ -248,5 +248,8 @@ def _engine_settings(settings: Settings) -> EngineSettings:
                 "max_event_bytes": str(settings.max_event_bytes),
             },
         ),
+        settings.silence_hold_ms,
+        settings.reject_stop_ratio,
+        watched_events,
         settings.definitions_rate,
     )

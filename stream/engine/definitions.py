@@ -41,8 +41,8 @@ class Revised:
     stays: str | None = None
 
     def sweep_after(self, visited: str) -> str:
-        """Where the sweep stands, if it has come to `visited`: nowhere, once nobody is left to be carried over; where it
-        stood, in a commit that is still the former revision's (`stays`)."""
+        """Where the sweep stands, if it has come to `visited`: nowhere, once nobody is left to be carried over; where
+        it stood, in a commit that is still the former revision's (`stays`)."""
         if self.stays is not None:
             return self.stays
         return visited if self.earlier else ""

@@ -12,23 +12,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import structlog
 
+from stream.codec.control import Control
 from stream.core.program import Program
+from stream.engine.failures import CoreFailed, WakeFailed, whereabouts
+from stream.engine.guard import Guard
 from stream.engine.holding import ControlsUnreachable, Holding, NoControls
 from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
-from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings
+from stream.engine.sweep import Sweeper
+from stream.engine.task import PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
 
 CLOCK_INTERVAL_S = 0.2
@@ -43,12 +45,6 @@ SKEW_LIMIT_MS = 2_000
 SIZES_EVERY_TICKS = 25
 """The store is asked for its sizes every five seconds: it counts files and memory for the answer."""
 
-SWEEP_CHUNK = 250
-"""Customers visited by a migration's sweep at a time: some 15 ms under the lock."""
-
-SWEEP_WITHIN_MS = 10_000
-"""A partition whose clock is farther behind has other things to do than to carry customers over."""
-
 EARLY_COMMIT = 20_000
 """Events and changes pending: a commit of more would hold up everything for long."""
 
@@ -62,17 +58,20 @@ ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
 CONTROL_AGAIN_S = 0.5
 CONTROL_UNREACHABLE = "control-unreachable"
-FRAMES_LOGGED = 5
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`definitions_rate`: customers that a migration visits in a second."""
+    """`silence_hold_ms`, `reject_stop_ratio`: 0 is never. `watched_events`: those whose absence moves customers.
+    `definitions_rate`: customers that a migration visits in a second."""
 
     commit_interval_s: float
     task: TaskSettings
+    silence_hold_ms: int = 0
+    reject_stop_ratio: float = 0.0
+    watched_events: tuple[str, ...] = ()
     definitions_rate: int = 5_000
 
 
@@ -104,8 +103,11 @@ class Engine:
         self.commit_failed = False  # the newest transaction was aborted
         self.commit_started_s: float | None = None  # monotonic, while a transaction is under way
         self.holding = Holding(outside.controls)
+        self._held: Mapping[str, Control] = {}  # as last told
+        self._guard = Guard(self.holding, settings.silence_hold_ms, settings.reject_stop_ratio, settings.watched_events)
         self._ticks = 0
         self._lock = asyncio.Lock()
+        self._sweeper = Sweeper(self._live, self._lock, self._stand_still)
         self._epochs = 0
         self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
         self._assignment = 0
@@ -197,6 +199,7 @@ class Engine:
             if task is not None:
                 await loop.run_in_executor(self._transacting, task.store.close)
         self._share()
+        self._guard.dropped(partitions)
         self.observer.dropped(partitions)
 
     async def _restore(self, partition: int, assignment: int) -> None:
@@ -282,15 +285,23 @@ class Engine:
             raise AssertionError(f"batch {task.serial} of partition {batch.partition} was lost on its way")
         task.serial += 1
         started = time.perf_counter()
+        counts = task.partition.pending.counts
+        received, rejected = counts.received, counts.rejected
         try:
             task.process(batch)
         except CoreFailed as failure:
             # What was pending is half done: give it up and read again; the record is rejected on the way.
-            log.error("core_failed", partition=batch.partition, offset=failure.offset, **_whereabouts(failure))
+            log.error("core_failed", partition=batch.partition, offset=failure.offset, **whereabouts(failure))
             self.observer.core_failed(batch.partition, failure.offset)
             self._restart(task)
             return
+        except WakeFailed as failure:
+            self._stand_still(task, failure)
+            return
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
+        received, rejected = counts.received - received, counts.rejected - rejected
+        if self._guard.too_many_rejected(task.number, batch.read_ms, received, rejected):
+            self._apply_holds(batch.read_ms)
         if task.last_event_ms is not None:
             self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
         if sum(live.pending_work for live in self._live()) >= EARLY_COMMIT or task.backlog:
@@ -300,6 +311,13 @@ class Engine:
         task.aborted()
         task.hold(self.holding.keys, self.outside.clock())
         self._start_reading(task)
+
+    def _stand_still(self, task: PartitionTask, failure: WakeFailed) -> None:
+        """No record is to blame, so none can be rejected, and the wake can't be passed over: it would be lost. So this
+        partition's clock stands where it is committed; records go on, and so do the other partitions."""
+        log.error("wake_failed", partition=task.number, clock_ms=task.meta.clock_ms, **whereabouts(failure))
+        self.observer.wake_failed(task.number)
+        self._restart(task)
 
     # -- commits
 
@@ -345,12 +363,17 @@ class Engine:
             return
         self.observer.committed([part.report for part in prepared], seconds)
         self.observer.commit_phases(self._phases)
+        for part in prepared:
+            self._guard.committed(part.report)
         live, behind = len(self._live()), sum(task.backlog for task in moved)
         for task in moved:
             task.share_wakes(behind if task.backlog else live)
         if behind:
             for task in moved:
-                task.advance_clock()
+                try:
+                    task.advance_clock()
+                except WakeFailed as failure:
+                    self._stand_still(task, failure)
             self._commit_now.set()
 
     def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
@@ -429,41 +452,31 @@ class Engine:
                 end = ends.get(task.number)
                 if end is None:
                     continue
-                task.ask(asked_ms, end)
+                try:
+                    task.ask(asked_ms, end)
+                except WakeFailed as failure:
+                    self._stand_still(task, failure)
                 task.end = end
                 task.lag = max(0, end - task.partition.next_offset)
                 self.observer.lag(task.number, task.lag)
-                task.next_wake_ms = task.partition.wakes.peek()
+                task.next_wake_ms = task.next_to_fire()
                 self.observer.clock(task.number, task.partition.clock_ms, task.next_wake_ms)
                 if self._ticks % SIZES_EVERY_TICKS == 0:
                     self.observer.stored(task.number, task.store.sizes(), len(task.customers))
                 if task.backlog:
                     self._commit_now.set()
             self._ticks += 1
+            if self._guard.listen(asked_ms, self._live()):
+                self._apply_holds(asked_ms)
         self._blocked(None)
-        await self._sweep(asked_ms)
-
-    async def _sweep(self, now_ms: int) -> None:
-        """Go on with the migrations: this tick's share of customers, partition by partition."""
-        budget = max(1, int(self.settings.definitions_rate * CLOCK_INTERVAL_S))
-        chunk = min(SWEEP_CHUNK, budget)
-        while budget > 0:
-            sweeping = [
-                task
-                for task in self._live()
-                if task.remaining and not task.backlog and now_ms - task.partition.clock_ms <= SWEEP_WITHIN_MS
-            ]
-            for task in sweeping:
-                async with self._lock:
-                    if self.tasks.get(task.number) is task and not self._closed:
-                        task.sweep(chunk)
-                budget -= chunk
-            if not sweeping:
-                return
-            await asyncio.sleep(0)
+        await self._sweeper.go_on(asked_ms, self.settings.definitions_rate * CLOCK_INTERVAL_S)
 
     def _apply_holds(self, now_ms: int) -> None:
         keys = self.holding.keys
+        if self.holding.in_force != self._held:
+            self._held = self.holding.in_force
+            self.observer.held(self._held)
+            log.info("holds_changed", holds=sorted(keys))
         for task in self._live():
             stopped = task.stopped
             if task.hold(keys, now_ms):
@@ -480,13 +493,3 @@ class Engine:
             log.warning("clock_blocked", reason=reason) if reason else log.info("clock_runs")
         self.blocked_reason = reason
         self.observer.clock_blocked(reason)
-
-
-def _whereabouts(failure: CoreFailed) -> dict[str, object]:
-    """What the log may say of a failure: its kind and where; its text could hold a customer's data."""
-    cause = failure.__cause__
-    frames = traceback.extract_tb(cause.__traceback__ if cause else None)[-FRAMES_LOGGED:]
-    return {
-        "error": type(cause).__name__,
-        "at": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
-    }

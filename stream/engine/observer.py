@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stream.codec.control import Control
     from stream.core.changes import Change
     from stream.core.partition import Counts
 
@@ -73,7 +74,13 @@ class Observer:
     def lag(self, partition: int, records: int) -> None: ...
     def clock(self, partition: int, clock_ms: int, next_wake_ms: int | None) -> None: ...
     def clock_blocked(self, reason: str | None) -> None: ...
+    def held(self, in_force: Mapping[str, Control]) -> None:
+        """What is held has changed: key -> who holds it, and why."""
+
     def core_failed(self, partition: int, offset: int) -> None: ...
+    def wake_failed(self, partition: int) -> None:
+        """The core failed at a wake: nothing of the partition's silence is judged from now on."""
+
     def set_aside(self, partition: int, reason: str) -> None: ...
     def stored(self, partition: int, sizes: dict[str, int], cached_customers: int) -> None:
         """Every few seconds: the store's own figures (`StateStore.sizes`)."""

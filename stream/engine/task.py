@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,10 +25,12 @@ from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.engine.customers import Customers
 from stream.engine.definitions import Revised, Revisions
+from stream.engine.failures import CoreFailed, WakeFailed
 from stream.engine.interfaces import Batch, Produce, StateStore
 from stream.engine.local import encode_local
 from stream.engine.members import members_after
 from stream.engine.observer import CommitReport
+from stream.errors import SegmenterError
 
 WAKES_PER_COMMIT = 5_000
 """Of all partitions of a worker: a storm of wakes shares the commit with records instead of holding them up.
@@ -74,14 +77,6 @@ class Original(NamedTuple):
     headers: Headers | None
 
 
-class CoreFailed(Exception):
-    """The core failed on the record at `offset`; the cause is the exception."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"the core failed at offset {offset}")
-        self.offset = offset
-
-
 @dataclass(slots=True)
 class Prepared:
     """One partition's part of a transaction, and what is true once that is committed."""
@@ -110,6 +105,7 @@ class PartitionTask:
         self.aborts_here = 0  # in a row without a commit
         self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
         self.backlog = False  # the clock has passed wakes that have not fired yet
+        self.wake_failed = False  # the core failed at one: the clock stands until the worker is started again
         self.end: int | None = None  # of the input, when it was last asked for
         self.lag: int | None = None  # records unread then
         self.next_wake_ms: int | None = None  # first entry of the wake index then
@@ -136,7 +132,7 @@ class PartitionTask:
     # -- input
 
     def process(self, batch: Batch) -> None:
-        """Take a batch in. Raises CoreFailed: then drop what is pending and read again."""
+        """Take a batch in. Raises CoreFailed, WakeFailed: then drop what is pending and read again."""
         partition, settings, read_ms = self.partition, self.settings, batch.read_ms
         self.revisions.begin(read_ms)
         pending = partition.pending
@@ -168,6 +164,8 @@ class PartitionTask:
                 take(item, read_ms)
                 if type(item) is Event:
                     events[item.name] += 1
+            except SegmenterError:
+                raise  # the disk's fault or a state's that can't be read: no record may be rejected for it
             except Exception as error:
                 # Any failure of the core is this record's: it is rejected on the second try, journaled and alarmed.
                 if offset in poisoned:
@@ -200,15 +198,30 @@ class PartitionTask:
         self.advance_clock()
 
     def advance_clock(self) -> None:
-        """Move the clock as far as what was read allows, and fire what is due within this commit's share."""
+        """Move the clock as far as what was read allows, and fire what is due within this commit's share. Raises
+        WakeFailed: then drop what is pending and read again; the clock stands from then on."""
+        if self.wake_failed:
+            return
         reached_ms = NEVER_MS
         while self.asks and self.asks[0][1] <= self.partition.next_offset:
             reached_ms = self.asks.popleft()[0]
         if reached_ms > self.partition.clock_ms or (self.backlog and self._wakes_left):
             self.revisions.begin(reached_ms)
-            done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
+            with self._standing_still():
+                done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
             self._wakes_left -= self.partition.pending.steps[-1][2]
             self.backlog = not done
+
+    @contextmanager
+    def _standing_still(self) -> Iterator[None]:
+        """Where the core fails with no record to blame, the clock stands from then on."""
+        try:
+            yield
+        except SegmenterError:
+            raise  # the disk's fault: the next start looks closely
+        except Exception as error:
+            self.wake_failed = True
+            raise WakeFailed from error
 
     @property
     def remaining(self) -> int:
@@ -220,13 +233,21 @@ class PartitionTask:
         """How many customers the last commit left with earlier revisions, by revision."""
         return {str(revision): count for revision, count in self.revisions.counts().items()}
 
-    def sweep(self, most: int) -> None:
-        """Visit the next `most` customers for a migration, if there is one. The clock must be running; and while
-        something is held, or was a moment ago, only those are carried over of whom something is heard."""
+    @property
+    def can_sweep(self) -> bool:
+        """Whether a migration is to go on: not while something is held, or was a moment ago; then only those are
+        carried over of whom something is heard."""
         partition = self.partition
-        if self.remaining and not self.backlog and partition.hold is None and not partition.pending.holds:
+        held = partition.hold is not None or bool(partition.pending.holds)
+        return self.remaining > 0 and not (self.backlog or self.wake_failed or held)
+
+    def sweep(self, most: int) -> None:
+        """Visit the next `most` customers for a migration, if it can go on. The clock must be running. Raises
+        WakeFailed, as `advance_clock` does."""
+        if self.can_sweep:
             self.revisions.begin(self.partition.clock_ms)
-            self.partition.sweep(self.partition.clock_ms, most)
+            with self._standing_still():
+                self.partition.sweep(self.partition.clock_ms, most)
 
     def share_wakes(self, partitions: int) -> None:
         """So many partitions share a commit's wakes, those of the commit to come too."""
@@ -247,6 +268,13 @@ class PartitionTask:
             partition.set_hold(key, False, at_ms)
         self.backlog |= bool(released)  # what waited is due
         return bool(partition.pending.holds)
+
+    def next_to_fire(self) -> int | None:
+        """When the index's first entry is due; None too while the whole clock is held and that instant is past."""
+        partition = self.partition
+        first_ms = partition.wakes.peek()
+        held = partition.hold is not None and partition.hold.whole
+        return None if held and first_ms is not None and first_ms <= partition.clock_ms else first_ms
 
     @property
     def stopped(self) -> bool:

@@ -30,6 +30,7 @@ class KafkaControls:
         self._lock = threading.Lock()
         self._consumer: Consumer | None = None
         self._producer: Producer | None = None
+        self._assigned = False
         self._position = 0
         self._held: dict[str, Control] = {}
 
@@ -66,18 +67,13 @@ class KafkaControls:
             self._forget()
 
     def _read_to_end(self, until_s: float) -> None:
-        place = TopicPartition(self._topic, PARTITION, 0)
         if self._consumer is None:
             self._consumer = create(Consumer, self._consumer_config)
-            self._consumer.assign([place])
-            self._position, self._held = 0, {}
-        first, end = self._consumer.get_watermark_offsets(place, ASK_S)
-        if end < self._position:
-            # The topic was made anew.
-            self._consumer.seek(place)
-            self._position, self._held = 0, {}
-        if first > self._position and not self._held:
-            self._position = first
+            self._assigned = False
+        first, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, PARTITION), ASK_S)
+        if not self._assigned or end < self._position:  # the first time, or the topic was made anew
+            self._consumer.assign([TopicPartition(self._topic, PARTITION, first)])
+            self._assigned, self._position, self._held = True, first, {}
         while self._position < end:
             for message in self._consumer.consume(BATCH, READ_S):
                 self._take(message)

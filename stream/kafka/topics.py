@@ -182,7 +182,7 @@ def examine_topics(settings: Settings, definitions_topics: Sequence[str]) -> lis
 def _check(settings: Settings, spec: TopicSpec, found: Found | None, partitions: int) -> list[TopicProblem]:
     wanted = spec.partitions or partitions
     if found is None:
-        text = f"{spec.name}: found no such topic, expected one for {spec.role}, partitions: {wanted}"
+        text = f"{spec.name}: found no such topic, expected one for {spec.role} with {_partitions(wanted)}"
         return [TopicProblem(_MISSING, text, _CREATE)]
     problems = []
     if found.partitions != wanted:
@@ -198,6 +198,10 @@ def _check(settings: Settings, spec: TopicSpec, found: Found | None, partitions:
             text = f"{spec.name}: found {key}={actual}, expected {_expected(key, expected)}"
             problems.append(TopicProblem(kind, text, _alter(settings, spec.name, key, expected)))
     return problems
+
+
+def _partitions(count: int) -> str:
+    return f"{count} partition{'' if count == 1 else 's'}"
 
 
 def _alter(settings: Settings, topic: str, key: str, value: str) -> str:

@@ -37,7 +37,7 @@ from stream.rules.generate_judge import FunctionWriter
 from stream.rules.generate_values import HELPERS
 from stream.rules.lookback import longest_lookback_ms
 from stream.rules.needs import Cell, Needs, leaf_key, whole_leaves
-from stream.rules.resting import resting_on
+from stream.rules.resting import absence_events, resting_on
 from stream.rules.source import Module
 from stream.rules.state_size import check_state_size
 from stream.rules.tree import Definitions, DimensionDefinition, Node, SegmentDefinition
@@ -76,6 +76,7 @@ class CompiledProgram:
     constants       the values that stand beside it as k0, k1 ...
     conditions      every condition of the file once: (definition, text, place), in the order of `atoms`
     event_names     names of track events that some definition asks for
+    absence_events  those of them of which it alone can move a customer that none comes
     extra_topics    topics that segments name, each once
     files, layout, merged_at, fingerprint: as `core.program.Program` says
     most_state_bytes  no customer's state record is larger
@@ -105,6 +106,7 @@ class CompiledProgram:
         self._bounded = [self._bounded_cells(each.name) for each in self.definitions]
         self.longest_lookback_ms = longest_lookback_ms(definitions)
         self.event_names: tuple[str, ...] = event_names(self._needs)
+        self.absence_events: tuple[str, ...] = absence_events(definitions)
         self._helpers = {**HELPERS, **_WINDOW_HELPERS, "search": search, **self._zone_helpers()}
         module = Module()
         write_fold(module, self._needs)

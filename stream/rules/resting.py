@@ -9,6 +9,7 @@ from stream.rules.tree import Definitions, Leaf, Node, Selector, Silent
 from stream.rules.walk import descendants
 
 TRACK = "track"
+INSTANTS = frozenset({"first", "last"})
 
 
 def resting_on(definitions: Definitions, event: str) -> tuple[int, ...]:
@@ -19,6 +20,21 @@ def resting_on(definitions: Definitions, event: str) -> tuple[int, ...]:
         for index, name in enumerate(by_name(definitions))
         if any(_takes(selector, event) for selector in _selectors(definitions, name))
     )
+
+
+def absence_events(definitions: Definitions) -> tuple[str, ...]:
+    """Names of track events, sorted, that a condition asks for within a window, as the last or first, or as silent:
+    that none comes turns it sooner or later."""
+    selectors = (
+        each.selector
+        for definition in by_name(definitions).values()
+        for condition in conditions_of(definition)
+        for each in descendants(condition)
+        if isinstance(each, Silent)
+        or (isinstance(each, Leaf) and (each.window_ms is not None or (each.word in INSTANTS and each.prop is None)))
+    )
+    names = {match.name for selector in selectors for match in selector.matches if TRACK in match.kinds}
+    return tuple(sorted(name for name in names if name is not None))
 
 
 def _takes(selector: Selector, event: str) -> bool:

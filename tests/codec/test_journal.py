@@ -127,3 +127,12 @@ def test_each_record_names_the_digest_of_the_one_before() -> None:
 
 def test_the_reserved_key_can_be_no_customers() -> None:
     assert META_KEY.decode()[0] < " "
+
+
+def test_what_is_held_is_written_only_where_something_is_so_that_older_releases_read_the_rest() -> None:
+    held = replace(META, holds={"clock": NOW_MS})
+    journal = replace(RECORD, holds=[[922010, 1, NOW_MS, "clock", 1]])
+
+    assert decode_meta(encode_meta(held)) == held
+    assert decode_journal(encode_journal(journal)) == journal
+    assert b"holds" not in encode_meta(META) and b"holds" not in encode_journal(RECORD)

@@ -196,7 +196,7 @@ async def test_a_migration_goes_on_where_it_was_after_crashes_and_aborts(monkeyp
                 pass
         return [(c["customer_id"], c["sequence"], c.get("to_stage"), c["effective_at"]) for c in changes(world)]
 
-    monkeypatch.setattr("stream.engine.engine.SWEEP_CHUNK", 2)
+    monkeypatch.setattr("stream.engine.sweep.SWEEP_CHUNK", 2)
     calm, torn = shop(12), shop(12)
     for world in (calm, torn):
         world.now_ms += 40 * DAY

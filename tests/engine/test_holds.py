@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from stream.app.watch import count_held
 from stream.codec.control import Control
 from stream.codec.journal import decode_journal, decode_meta
 from stream.core.holds import PARKED_AT_MS
@@ -93,6 +94,18 @@ async def test_nothing_lapses_while_the_clock_is_held_and_the_clock_goes_on() ->
     task = worker.engine.tasks[0]
     assert task is not None and task.partition.clock_ms == shop.world.now_ms
     assert worker.engine.blocked_reason is None
+
+
+async def test_those_who_wait_for_the_release_are_counted_and_no_wake_is_called_overdue() -> None:
+    shop, worker = await held_shop()
+    await worker.settle()
+    task = worker.engine.tasks[0]
+    assert task is not None
+    assert count_held(task) == 2, "c0 is parked, c2 is due; c1 bought again"
+    assert task.next_wake_ms is None
+    shop.board.held.clear()
+    await worker.settle()
+    assert count_held(task) == 0 and task.next_wake_ms is not None
 
 
 async def test_after_the_release_those_lapse_who_are_silent_at_the_instant_they_were_due() -> None:

@@ -274,6 +274,8 @@ class HandSource:
     def done(self, records: int) -> None: ...
 
     def next_batch(self, partition: int, most: int) -> Batch | None:
+        if partition not in self.positions:
+            return None
         position, log = self.positions[partition], self.world.inputs[partition]
         end = len(log) if self.world.hidden_end is None else min(len(log), self.world.hidden_end)
         records = log[position : min(end, position + most)]

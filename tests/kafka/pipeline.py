@@ -26,6 +26,7 @@ from tests.kafka.truth import clock_steps, expected_rows
 WAIT_SECONDS = 60.0
 START_SECONDS = 40.0
 WORKER = ("-m", "stream.cli", "worker", "--config")
+BROKEN = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
 SHOP = Path(__file__).parents[2] / "examples" / "segments" / "shop.yaml"
 
 
@@ -163,7 +164,8 @@ class Pipeline:
             time.sleep(0.1)
 
     def supervise(self, worker: Worker, **environment: str) -> Worker:
-        """What a supervisor does: start it again if it ended."""
+        """What a supervisor does: start it again if it ended. It may end itself, but never break."""
+        assert worker.process.poll() not in BROKEN, worker.log[-3000:]
         return worker if worker.alive else self.start(worker.instance, **environment)
 
     # -- records

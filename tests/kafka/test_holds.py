@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,46 @@ def test_a_name_that_nobody_has_is_refused_with_the_nearest(quick):
         quick, "hold", "clock", "--event", "Order Complete", check=False
     )
     assert "expected one of 0 to 0" in command(quick, "hold", "partition", "3", check=False)
+
+
+def test_an_input_that_goes_silent_is_held_by_itself_until_a_human_releases_it(apache_kafka, topics, tmp_path):
+    with pipeline_with("12s", apache_kafka, topics, tmp_path, silence_hold="3s") as pipeline:
+        worker = pipeline.start(command=("-m", "tests.kafka.hurried_worker"))
+        pipeline.wait_for(lambda: worker.get("/readyz")[0] == 200, 40, worker)
+        began_ms = last_ms = now_ms()
+        while now_ms() < began_ms + 22_000:
+            last_ms = now_ms()
+            pipeline.send([(f"c{n}", order(last_ms, last_ms + n), last_ms) for n in range(20)])
+            pipeline.wait_for(lambda due_ms=last_ms + 500: now_ms() > due_ms)
+            assert held(worker) == []
+        pipeline.wait_for(lambda: held(worker) == ["clock"], 12)
+        pipeline.wait_for(lambda: now_ms() > last_ms + 12_000 + 4_000)
+        assert lapses(pipeline) == []
+        assert "silence_hold" in command(pipeline, "holds")
+        command(pipeline, "release", "all")
+        pipeline.wait_for(lambda: len(lapses(pipeline)) == 20, 20)
+        assert worker.stop() == 0
+        verify(pipeline)
+
+
+def test_a_partition_of_rubbish_is_stopped_over_a_restart_until_a_human_says_to_go_on(quick):
+    worker = quick.start_ready()
+    quick.send([(f"p{n}", b"{rubbish", now_ms()) for n in range(1_200)])
+    quick.wait_for(lambda: held(worker) == ["partition/0"], 20)
+    quick.send([("c1", order(now_ms(), 1), now_ms())])
+    quick.wait_for(lambda: '"reading"' in worker.get("/readyz")[1], 10)
+    worker.kill()
+    worker = quick.start()
+    quick.wait_for(lambda: '"reading"' in worker.get("/readyz")[1], 40)
+    stands = re.compile(r'segmenter_clock_blocked\{[^}]*reason="rejects"[^}]*\} 1\.0')
+    quick.wait_for(lambda: stands.search(worker.get("/metrics")[1]) is not None, 30)
+    assert (
+        'segmenter_held_since_timestamp_seconds{by="reject_stop_ratio",hold="partition/0"}'
+        in (worker.get("/metrics")[1])
+    )
+    assert not quick.caught_up() and quick.changes() == []
+    command(quick, "release", "partition", "0")
+    quick.wait_caught_up()
+    quick.wait_for(lambda: len(lapses(quick)) == 1, 20)
+    assert worker.stop() == 0
+    verify(quick)

@@ -1,0 +1,46 @@
+"""A disk that can't be read ends the worker: no record is rejected and no silence passed over because of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stream.store.errors import StoreDamaged
+from tests.engine.world import DAY, START, Worker, World
+from tests.verify.worlds import PROGRAM, order, verified
+
+
+async def one_customer() -> World:
+    world = World(now_ms=START + DAY)
+    worker = Worker(world, PROGRAM)
+    await worker.assign(0)
+    world.send("ann", order("ann", START, 1))
+    await worker.settle()
+    return world
+
+
+def unreadable(*_: Any) -> Any:
+    raise StoreDamaged("partition-0: read: bad block")
+
+
+@pytest.mark.parametrize("read", ["get", "due"])
+async def test_a_store_that_can_not_be_read_ends_the_worker_and_its_successor_does_everything(read: str) -> None:
+    world = await one_customer()
+    worker = Worker(world, PROGRAM, nonce="n2")
+    await worker.assign(0)
+    setattr(world.stores[0], read, unreadable)
+    world.send("ann", order("ann", world.now_ms, 2))
+    world.now_ms += 40 * DAY
+
+    with pytest.raises(StoreDamaged):
+        await worker.settle()
+
+    assert world.values("rejected") == []
+    delattr(world.stores[0], read)
+    successor = Worker(world, PROGRAM, nonce="n3")
+    await successor.assign(0)
+    await successor.settle()
+    assert world.values("rejected") == []
+    assert any(b'"to_stage":"inactive"' in (change.value or b"") for change in world.values("changes"))
+    assert verified(world, PROGRAM).violations == []
