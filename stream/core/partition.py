@@ -356,6 +356,8 @@ class Partition:
         at_ms = max(profile.now_ms, before_ms - 1)
         revised = Revised(at_ms, decided_ms, replayed, revision, self._revision)
         changes = carrier.carry(profile, revised, self.migration.began_ms, self.hold)
+        if self.hold is None:
+            profile.parked_ms = NEVER_MS  # what was held of the former definitions, the new ones have not
         self._note_parked(profile, was_parked)
         self.pending.left[revision] = self.pending.left.get(revision, 0) + 1
         if changes:
