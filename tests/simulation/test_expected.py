@@ -18,7 +18,9 @@ from tests.simulation.run import settled
 from tests.simulation.world import World
 
 OTHERWISE = ("hold", "deploy")
-CALM = [seed for seed in range(60) if all(item.what not in OTHERWISE for item in program(seed))][:8]
+CALM = [
+    seed for seed in range(60) if not World(seed).stormy and all(item.what not in OTHERWISE for item in program(seed))
+][:8]
 """Worlds in which nothing is held and the definitions stay: of that the general oracle knows nothing."""
 
 
