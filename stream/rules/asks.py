@@ -9,7 +9,7 @@ from stream.core.events import FOREVER_MS
 from stream.core.program import Ask
 from stream.rules.needs import FIRST_SEEN, Key, last_key, leaf_key
 from stream.rules.patterns import newest_levels
-from stream.rules.tree import Compare, Fact, FirstSeen, Leaf, Literal, Node, Silent, Type
+from stream.rules.tree import Arithmetic, Compare, Fact, FirstSeen, Leaf, Literal, Node, Now, Silent, Type
 from stream.rules.walk import children, descendants
 
 
@@ -53,12 +53,24 @@ def _asked(node: Node, reach_ms: int, zone: str) -> Iterator[Ask]:
     elif isinstance(node, FirstSeen):
         yield ask(FIRST_SEEN, reach_ms)
     elif isinstance(node, Compare):
-        lengths = [each.value for each in descendants(node) if isinstance(each, Literal) and each.type is Type.DURATION]
+        reach_ms = _reach_of(node)
         for child in children(node):
-            yield from _asked(child, max(lengths, default=FOREVER_MS), zone)
+            yield from _asked(child, reach_ms, zone)
     elif not isinstance(node, Literal):
         for child in children(node):
             yield from _asked(child, reach_ms, zone)
+
+
+def _reach_of(node: Compare) -> int:
+    """How far back a comparison looks at the one instant it compares with now: as far as its durations say. For ever,
+    when instants of several events are compared with each other, or a duration is reckoned with."""
+    below = list(descendants(node))
+    instants = sum(isinstance(each, Leaf | FirstSeen) for each in below)
+    reckoned = any(isinstance(each, Arithmetic) and each.op in ("*", "/") for each in below)
+    lengths = [each.value for each in below if isinstance(each, Literal) and each.type is Type.DURATION]
+    if instants != 1 or reckoned or not any(isinstance(each, Now) for each in below):
+        return FOREVER_MS
+    return max(lengths, default=FOREVER_MS)
 
 
 def _reach(leaf: Leaf) -> int:

@@ -306,3 +306,28 @@ def test_going_back_is_a_revision_like_any_other() -> None:
     house.sweep(at(18))
     assert [change[1] for change in told(house)] == ["active", "inactive", "active", "inactive"]
     assert [change.nth for change in house.told] == [1, 2, 3, 4]
+
+
+# -- what is held
+
+
+def test_a_held_silence_is_not_told_as_if_the_definitions_had_brought_it_but_by_the_clock_on_release() -> None:
+    new = program(2, lifecycle(10) + "segments:\n" + segment("looker", "count(view) >= 1"))
+    house = House(TEN).take(order(0))
+    house.partition.set_hold("clock", True, at(5))
+    house.step(at(12)).revise(new, at(12)).take(view(13)).step(at(14))
+    assert told(house)[1:] == [("looker", "in", at(13), "event")]
+    house.partition.set_hold("clock", False, at(15))
+    house.step(at(15))
+    assert told(house)[2:] == [("lifecycle", "inactive", at(13), "clock")]
+
+
+def test_a_customer_parked_for_a_segment_that_is_gone_waits_for_nothing_any_more() -> None:
+    old = program(1, lifecycle(10) + "segments:\n" + segment("gone", 'lifecycle == "inactive"'))
+    house = House(old).take(order(0))
+    house.partition.set_hold("segment/gone", True, at(5))
+    house.step(at(12))
+    assert house.profile() is not None and house.profile().parked_ms == at(10)  # type: ignore[union-attr]
+    house.revise(program(2, lifecycle(10)), at(12)).sweep(at(13))
+    assert house.profile().parked_ms < at(0)  # type: ignore[union-attr]
+    assert not of_definitions(house)
