@@ -23,7 +23,8 @@ from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
 
-from bench.report import RESULTS, machine_facts
+from bench.report import machine_facts
+from bench.results import results_folder
 from bench.soak.faults import FAULTS, TAKEOVER, choose
 from bench.soak.field import Field, SoakFailed, soak_field
 from bench.soak.load import Load, Sent
@@ -177,8 +178,9 @@ def _report(run: Run) -> dict[str, Any]:
 
 
 def _write(facts: dict[str, Any], run: Run) -> Path:
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"soak-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{run.seed}.json"
+    folder = results_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"soak-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{run.seed}.json"
     path.write_text(json.dumps({"facts": facts, **_report(run)}, indent=1) + "\n")
     return path
 

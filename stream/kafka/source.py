@@ -266,7 +266,7 @@ class KafkaSource:
                 "has deleted it, or the topic was made anew. Lengthen the retention; to go on without those events "
                 "begin anew under another `name` and `output_prefix`."
             )
-        if error.code() == KafkaError.FENCED_INSTANCE_ID or (error.fatal() and "group.instance.id" in error.str()):
+        if error.code() == KafkaError.FENCED_INSTANCE_ID or "group.instance.id" in error.str():
             # librdkafka can't go on from here, and which of the two it was can't be seen from inside.
             raise SourceFailed(
                 f"the group let another in as instance {self._settings.instance!r} of {self._settings.name!r}. If the "
