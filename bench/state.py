@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from stream.codec.journal import META_KEY, decode_meta
+from stream.codec.journal import META_KEY, RESERVED, decode_meta
 from tests.kafka.kit import begin_offsets, end_offsets
 
 TAIL_RECORDS = 5_000
@@ -45,7 +45,7 @@ def look_at_state(broker: str, topic: str) -> State:
                         waiting.discard(message.partition())
                 elif message.key() == META_KEY:
                     keys[message.partition()] = decode_meta(value).keys
-                elif value is not None:
+                elif value is not None and not message.key().startswith(RESERVED):
                     sizes[0] += 1
                     sizes[1] += len(value)
     finally:

@@ -153,6 +153,7 @@ class Settings(BaseSettings):
         256 << 10, alias="max_event_size", ge=1 << 10, le=16 << 20, description="1KiB to 16MiB"
     )
     grace_ms: Duration = Field(2_000, alias="grace", ge=0, le=3_600_000, description="0 to 1h")
+    definitions_rate: int = Field(5_000, ge=10, le=1_000_000, description="customers a second, from 10")
     silence_hold_ms: Duration = Field(0, alias="silence_hold", ge=0, le=21_600_000, description="0 (never) to 6h")
     reject_stop_ratio: float = Field(0.5, ge=0, le=1, description="a share from 0 (never) to 1")
     listen: ListenAddress = Field(Address("127.0.0.1", 9464), description="host:port")

@@ -104,6 +104,22 @@ FAMILIES = (
         "Which definitions does this worker judge by? Always 1; two hashes at once: workers differ.",
         ("name", "version", "hash"),
     ),
+    Family(
+        _WORKER,
+        GAUGE,
+        "definitions_customers",
+        "How many customers are judged by which revision of the definitions? Of this worker's partitions. An earlier "
+        "revision that does not go down: a migration stands still.",
+        ("revision",),
+    ),
+    Family(
+        _WORKER,
+        GAUGE,
+        "segment_warming_until_timestamp_seconds",
+        "Until when may a dimension or segment be undecided for customers of before, since what it asks about was not "
+        "kept? 0: it is decided for all.",
+        ("definition",),
+    ),
     Family(_WORKER, GAUGE, "definitions_loaded_timestamp_seconds", "Since when does it judge by them?"),
     Family(_WORKER, STATE_SET, "worker_state", "What is this worker doing? Exactly one state is 1."),
     Family(

@@ -29,7 +29,6 @@ from prometheus_client import (
 
 from stream import __version__
 from stream.codec.control import Control
-from stream.core.changes import Cause, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Reason
 from stream.core.holds import CLOCK, EVENT, SEGMENT, STOPPED
 from stream.core.program import Definition, Program
@@ -49,26 +48,16 @@ from stream.metric_families import (
     STATES,
     Family,
 )
+from stream.metric_labels import STORED, answer_label, cause_label
+from stream.revision_metrics import RevisionMetrics
 
 Place = tuple[str, tuple[str, ...]]
 """Name and label values of a series."""
 
-CAUSES = ("event", "clock")
-DIRECTIONS = ("exited", "entered")  # by a segment's answer
+CAUSES = ("event", "clock", "definitions")
+MEASURED_CAUSES = ("event", "clock")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LEVEL_OF_METHOD = {"warn": "warning", "exception": "error", "fatal": "critical"}
-
-STORED = {
-    "state_keys": ("estimated_keys",),
-    "state_size_bytes": ("sst_bytes", "memtable_bytes"),
-    "state_pending_compaction_bytes": ("pending_compaction_bytes",),
-    "state_write_stopped": ("write_stopped",),
-    "state_background_errors": ("background_errors",),
-    "state_wakes": ("estimated_wakes",),
-    "state_running_compactions": ("running_compactions",),
-    "state_block_cache_bytes": ("block_cache_bytes",),
-}
-"""Gauge -> the figures of `StateStore.sizes` it adds up; a store need not tell all."""
 
 
 def build_versions() -> dict[str, str]:
@@ -118,6 +107,7 @@ class Metrics(Observer):
         self._describe(program, partition_count, loaded_ms)
         self._prepare_flow(output_topics)
         self._prepare_product(program.definitions)
+        self._revisions = RevisionMetrics(program, self._families)
         segments = (SEGMENT + each.name for each in program.definitions if each.is_segment)
         self._holdable = {CLOCK, *(EVENT + name for name in event_names), *segments}
         self._events = {name: self._families["events_by_name"].labels(name) for name in [*event_names, OTHER_EVENTS]}
@@ -146,7 +136,7 @@ class Metrics(Observer):
         ]
         self._rejected = {str(reason): families["rejected_events"].labels(str(reason)) for reason in Reason}
         self._produced = {topic: families["produced_records"].labels(topic) for topic in output_topics}
-        self._latency = {cause: families["change_latency_seconds"].labels(cause) for cause in CAUSES}
+        self._latency = {cause: families["change_latency_seconds"].labels(cause) for cause in MEASURED_CAUSES}
         self._phases = {phase: families["commit_phase_seconds"].labels(phase) for phase in COMMIT_PHASES}
         self._logged = {level: families["log_messages"].labels(level) for level in LEVELS}
         for rebuilt in ("false", "true"):
@@ -154,8 +144,7 @@ class Metrics(Observer):
 
     def _prepare_product(self, definitions: Sequence[Definition]) -> None:
         families = self._families
-        self._definitions = {definition.name: definition for definition in definitions}
-        self._changes: dict[tuple[str, int, str, bool], Any] = {}
+        self._changes: dict[tuple[str, bool, str, str, bool], Any] = {}
         self._member_gauges: dict[str, Any] = {}
         for definition in definitions:
             name = definition.name
@@ -165,25 +154,22 @@ class Metrics(Observer):
                 self._member_gauges[f"{name}/{stage}"] = families["stage_customers"].labels(name, stage)
             for answer in range(len(definition.stages) or 2):
                 for cause in CAUSES:
-                    self._changed(name, answer, cause, False)
-        self._flows: dict[tuple[str, int | None, int | None], Any] = {
-            (definition.name, before, after): families["stage_flows"].labels(
-                definition.name, NO_STAGE if before is None else definition.stages[before], stage
-            )
+                    self._changed((name, definition.is_segment, answer_label(definition, answer), cause, False))
+        self._flows: dict[tuple[str, str, str], Any] = {
+            (definition.name, before, after): families["stage_flows"].labels(definition.name, before, after)
             for definition in definitions
-            for after, stage in enumerate(definition.stages)
-            for before in (None, *range(len(definition.stages)))
+            for after in definition.stages
+            for before in (NO_STAGE, *definition.stages)
             if before != after
         }
 
-    def _changed(self, name: str, answer: int, cause: str, replayed: bool) -> Any:
-        """The counter of changes of this definition to this answer."""
-        key = (name, answer, cause, replayed)
+    def _changed(self, key: tuple[str, bool, str, str, bool]) -> Any:
+        """The counter of changes of a definition to an answer: name, whether it is a segment, to what, cause,
+        replayed."""
         child = self._changes.get(key)
         if child is None:
-            definition = self._definitions[name]
-            family = "changes" if definition.is_segment else "stage_changes"
-            to = DIRECTIONS[answer] if definition.is_segment else definition.stages[answer]
+            name, is_segment, to, cause, replayed = key
+            family = "changes" if is_segment else "stage_changes"
             labels = (name, to, cause, "true" if replayed else "false")
             child = self._changes[key] = self._families[family].labels(*labels)
         return child
@@ -231,6 +217,9 @@ class Metrics(Observer):
         self._count_members(partition, members)
         self._show_state()
 
+    def revisions(self, partition: int, keys: int, earlier: dict[str, int], warming: dict[str, int]) -> None:
+        self._revisions.told(partition, keys, earlier, warming)
+
     def dropped(self, partitions: list[int]) -> None:
         if partitions:
             self._families["rebalances"].inc()
@@ -238,6 +227,7 @@ class Metrics(Observer):
         for partition in partitions:
             self._give_up(partition)
             self._count_members(partition, {})
+            self._revisions.dropped(partition)
             self._restores.pop(partition, None)
             with self._lock:
                 for name, labels in self._rows.pop(partition, {}):
@@ -273,6 +263,7 @@ class Metrics(Observer):
             self._set("partition_position", report.partition, report.next_offset)
             self._set("customers", report.partition, report.keys)
             self._count_members(report.partition, report.members)
+            self._revisions.told(report.partition, report.keys, report.earlier, report.warming)
             self._count_records(report)
             self._count_changes(report)
 
@@ -318,23 +309,38 @@ class Metrics(Observer):
             child.inc(records)
 
     def _count_changes(self, report: CommitReport) -> None:
-        tally: Tally[tuple[str, int, str, bool]] = Tally()
+        tally: Tally[tuple[str, bool, str, str, bool]] = Tally()
         for change in report.changes:
-            if change.definition is None:
+            definition = change.definition
+            if definition is None:
                 self._families["customers_erased"].inc()
             else:
-                tally[change.definition.name, change.after or 0, _kind(change.cause), change.replayed] += 1
-                flow = self._flows.get((change.definition.name, change.before, change.after))
-                if flow is not None and not change.replayed:
-                    flow.inc()
+                to = answer_label(definition, change.after)
+                tally[definition.name, definition.is_segment, to, cause_label(change.cause), change.replayed] += 1
+                if definition.stages and not change.replayed:
+                    self._flow(definition.name, change.former or answer_label(definition, change.before), to).inc()
             if change.corrects is not None:
                 self._families["corrections"].inc()
-        for (name, answer, cause, replayed), changes in tally.items():
-            self._changed(name, answer, cause, replayed).inc(changes)
+        for key, changes in tally.items():
+            self._changed(key).inc(changes)
         for cause, lags_ms in (("event", report.event_lags_ms), ("clock", report.clock_lags_ms)):
             observe = self._latency[cause].observe
             for lag_ms in lags_ms:
                 observe(lag_ms / 1000)
+
+    def _flow(self, name: str, before: str, after: str) -> Any:
+        child = self._flows.get((name, before, after))
+        if child is None:  # from or to what only other definitions have
+            child = self._flows[name, before, after] = self._families["stage_flows"].labels(name, before, after)
+        return child
+
+    def _member_gauge(self, key: str) -> Any:
+        child = self._member_gauges.get(key)
+        if child is None:  # of definitions of before
+            name, _, stage = key.partition("/")
+            family = self._families["stage_customers" if stage else "segment_members"]
+            child = self._member_gauges[key] = family.labels(name, stage) if stage else family.labels(name)
+        return child
 
     def _count_members(self, partition: int, members: dict[str, int]) -> None:
         """Gauges are sums over this worker's partitions: move them by what this one's count has changed."""
@@ -344,7 +350,7 @@ class Metrics(Observer):
         for key in before.keys() | members.keys():
             move = members.get(key, 0) - before.get(key, 0)
             if move:
-                self._member_gauges[key].inc(move)
+                self._member_gauge(key).inc(move)
         self._members[partition] = members
 
     # -- time and state
@@ -490,9 +496,3 @@ def _create(family: Family, registry: CollectorRegistry) -> Any:
     if family.kind == HISTOGRAM:
         return Histogram(name, family.help, family.labels, buckets=family.buckets, registry=registry)
     return {COUNTER: Counter, GAUGE: Gauge}[family.kind](name, family.help, family.labels, registry=registry)
-
-
-def _kind(cause: Cause) -> str:
-    if type(cause) is EventCause:
-        return "event"
-    return "clock" if type(cause) is ClockCause else "erasure"

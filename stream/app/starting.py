@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 import structlog
 
+from stream.codec.definitions import DefinitionsText, encode_definitions
 from stream.config import Settings
 from stream.errors import StartRefused
 from stream.kafka.offsets import KafkaOffsets
+from stream.kafka.settings import HEADROOM_BYTES
 from stream.kafka.skew import Skew, measure_skew
-from stream.kafka.topics import TopicProblem, short_history
+from stream.kafka.topics import TopicProblem, input_limit_bytes, limit_bytes, short_history
 from stream.rules.compile import CompiledProgram
+
+RECORD_ROOM_BYTES = 32 << 10
+"""For what stands beside the text: since when cells are kept, and the rest of a journal record."""
 
 CLOCK_REMEDY = "set the clocks right (NTP) on this machine and on the brokers"
 
@@ -35,6 +40,22 @@ def history_problem(settings: Settings, program: CompiledProgram, partitions: in
     # Asked last: the answer waits for a dead owner's open transaction, which most starts need not.
     committed = KafkaOffsets(settings).committed(range(partitions))
     return problem if all(each.offset is None for each in committed.values()) else None
+
+
+def check_definitions_fit(settings: Settings, program: CompiledProgram) -> None:
+    """Raises StartRefused when the text of the definitions, which travels with the state, is too large for a record."""
+    text = DefinitionsText(program.version, program.hash, program.fingerprint, 0, {}, program.files)
+    size = len(encode_definitions(text)) + RECORD_ROOM_BYTES
+    limits = {"the worker's producer": input_limit_bytes(settings) + HEADROOM_BYTES} | {
+        topic: limit_bytes(settings, topic) for topic in (settings.topics.state, settings.topics.journal)
+    }
+    for where, limit in limits.items():
+        if size > limit:
+            raise StartRefused(
+                f"found definitions of {size} bytes, expected at most {limit}, the largest record {where} takes: their "
+                "text travels with the state. Try: move the cases into a file of their own that is not deployed, or "
+                "raise max.message.bytes of the input, the state topic and the journal"
+            )
 
 
 def check_clock(settings: Settings, clock: Callable[[], int]) -> None:

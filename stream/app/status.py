@@ -133,6 +133,12 @@ class EngineStatus:
             "next_wake": to_text_or_none(task.next_wake_ms),
             "wakes": self._recent.wakes(number),
             "definitions": task.meta.program["hash"],
+            "revision": task.meta.program["version"],
+            "customers_of_earlier_revisions": task.earlier,
+            "warming": {
+                name: to_text_or_none(until_ms)
+                for name, until_ms in task.revisions.warming(task.partition.clock_ms).items()
+            },
             "commit_number": task.meta.commit_number,
             "last_commit": to_text_or_none(task.committed_at_ms),
             "customers": task.meta.keys,

@@ -30,7 +30,7 @@ from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
 from stream.app.progress import RestoreProgress
 from stream.app.recent import Recent
-from stream.app.starting import check_clock, check_history
+from stream.app.starting import check_clock, check_definitions_fit, check_history
 from stream.app.status import EngineStatus
 from stream.app.strays import Strays
 from stream.app.tracebacks import summary
@@ -94,13 +94,14 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     problems = check_topics(settings, program.extra_topics)
     if problems:
         raise StartRefused("\n".join([*problems, "`segmenter topics create` makes what is missing"]))
+    check_definitions_fit(settings, program)
     check_history(settings, program, partitions)
     check_clock(settings, now_ms)
     built = build(settings, program, partitions, data_dir, clock)
     logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
-        definitions=program.hash, partitions=partitions, listen=str(settings.listen),
+        definitions=program.hash, revision=program.version, partitions=partitions, listen=str(settings.listen),
     )  # fmt: skip
     _calm_collector()
     worker = faust.Worker(
@@ -250,4 +251,5 @@ def _engine_settings(settings: Settings, watched_events: tuple[str, ...]) -> Eng
         settings.silence_hold_ms,
         settings.reject_stop_ratio,
         watched_events,
+        settings.definitions_rate,
     )

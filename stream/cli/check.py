@@ -26,5 +26,7 @@ def check(
         f"{len(definitions.cases)} cases; {len(doubts)} warnings; "
         f"at most {kibibytes(program.most_state_bytes)} per customer; hash {program.hash}"
     )
+    if definitions.revision > 1:
+        typer.echo(f"revision {definitions.revision}: `segmenter plan OLD NEW` says who will move when it is deployed")
     if strict and doubts:
         raise typer.Exit(1)

@@ -40,7 +40,14 @@ def explain(
             f"customer {customer!r} has no state in {settings.topics.state}: never seen, erased, or the id is spelled "
             "differently (ids are compared exactly)"
         )
-    for line in describe(decode_profile(customer, stored, program), program):
+    profile = decode_profile(customer, stored, program)
+    if profile.revision != program.version:
+        raise UnreadableState(
+            f"{settings.topics.state}: found the customer judged by revision {profile.revision} of the definitions, "
+            f"expected {program.version}, that of the file given; name the file of that revision with --definitions, "
+            "or wait until the migration has come to the customer (`segmenter status`)"
+        )
+    for line in describe(profile, program):
         typer.echo(line)
 
 
@@ -48,18 +55,18 @@ def _find(properties: dict[str, str], topic: str, key: bytes, program: CompiledP
     """The customer's newest state. Raises UnreadableState when other definitions wrote it: its meaning would be
     guessed."""
     reader = TopicReader(properties, topic)
-    hashes: dict[int, str] = {}
+    named: dict[int, dict[str, Any]] = {}
     found = None
     partition = -1
     try:
         for record in reader.to_end():
             if record.key == META_KEY and record.value is not None:
-                hashes[record.partition] = decode_meta(record.value).program["hash"]
+                named[record.partition] = decode_meta(record.value).program
             elif record.key == key:
                 found, partition = record.value, record.partition
     finally:
         reader.close()
-    written = hashes.get(partition, program.hash)
+    written = named.get(partition, {}).get("hash", program.hash)
     if found is not None and written != program.hash:
         raise UnreadableState(
             f"{topic}: found state written under the definitions {written}, expected {program.hash}, the hash of the "
@@ -76,10 +83,15 @@ def describe(profile: Profile, program: CompiledProgram) -> list[str]:
         answer = profile.answers[index]
         if definition.is_segment:
             held = " (held out)" if profile.control[index] else ""
-            shown = f"in{held}" if answer else "not in"
+            shown = f"in{held}" if answer == 1 else "not in"
         else:
-            shown = definition.stages[answer]
+            shown = definition.stages[answer] if answer >= 0 else "no stage yet"
         since = f" since {to_text(profile.standings.since_ms[index])}" if profile.standings.changed_by[index] else ""
+        warming_ms = (profile.warming or {}).get(index)
+        if warming_ms is not None:
+            why = "what it asks about was not kept before the definitions were changed"
+            lines.append(f"{definition.name}: {shown}{since}, undecided until {to_text(warming_ms)}: {why}")
+            continue
         until_ms = program.valid_until(index, cells, now_ms)
         until = "" if until_ms is None else f", until {to_text(until_ms)} if nothing happens"
         lines.append(f"{definition.name}: {shown}{since}{until}")

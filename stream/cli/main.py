@@ -24,6 +24,7 @@ from stream.cli import (
     explain,
     hold,
     new,
+    plan,
     replay,
     status,
     test,
@@ -76,6 +77,7 @@ app.command(short_help="Read customer events, write segment changes.")(worker.wo
 app.command(short_help="See it work: a small shop within a minute.")(demo.demo)
 app.command(short_help="Validate definitions, and warn.")(check.check)
 app.command(short_help="Run the definitions' cases.")(test.test)
+app.command(short_help="Who will move when changed definitions are deployed.")(plan.plan)
 app.command(short_help="Write a definitions file to start from.")(new.new)
 app.command(short_help="Why a customer is where they are.")(explain.explain)
 app.command(short_help="A history of events in, changes out, without Kafka.")(replay.replay)

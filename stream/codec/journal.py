@@ -54,6 +54,8 @@ class Meta:
     journal_digest       of the last journal record's bytes
     members              how many customers are in each segment and stage, keyed `segment` or `dimension/stage`; 0 is
                          left out
+    earlier              how many customers are still of an earlier revision of the definitions, by revision
+    sweep_after          the last customer that the sweep over those visited
     holds                what is held (`core.holds`): key -> since when
     """
 
@@ -71,7 +73,9 @@ class Meta:
     replay_until_ms: int
     journal_digest: str
     members: dict[str, int] = field(default_factory=dict)
-    holds: dict[str, int] = optional(dict)  # noqa: RUF009 (it is a field)
+    earlier: dict[str, int] = optional(dict)
+    sweep_after: str = optional(str)
+    holds: dict[str, int] = optional(dict)
 
     @classmethod
     def first(
@@ -117,6 +121,8 @@ class JournalRecord:
                              from one start to the next: grace_ms, max_event_bytes
     keys, digest             of the state after the commit
     previous                 digest of the record before (`journal_digest`)
+    sweeps                   [offset, clock_ms, customers visited, most of them] of each chunk of a migration's sweep
+    definitions_text         the definitions, where this commit is the first under them (`codec.definitions`)
     holds                    [offset, how many of the steps before, instant, key, 1 held or 0 released]
     """
 
@@ -137,7 +143,9 @@ class JournalRecord:
     previous: str
     run_id: str
     nonce: str
-    holds: list[list[Any]] = optional(list)  # noqa: RUF009 (it is a field)
+    sweeps: list[list[int]] = optional(list)
+    definitions_text: dict[str, Any] = optional(dict)
+    holds: list[list[Any]] = optional(list)
 
 
 _Value = TypeVar("_Value", Meta, JournalRecord)

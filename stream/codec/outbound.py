@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from stream.codec.instants import to_text, to_text_or_none
-from stream.core.changes import Cause, Change, ClockCause, EventCause
+from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
 from stream.core.events import Rejected
 from stream.core.profile import Born, Profile
 from stream.core.program import Decider, Definition, Program
@@ -97,7 +97,7 @@ class Encoder:
         }
         if stages:
             value["dimension"] = definition.name
-            value["from_stage"] = None if change.before is None else stages[change.before]
+            value["from_stage"] = change.former if change.before is None else stages[change.before]
             value["to_stage"] = None if change.after is None else stages[change.after]
         else:
             value["segment"] = definition.name
@@ -231,6 +231,9 @@ class Encoder:
             }
         elif isinstance(cause, ClockCause):
             kind, value = b"clock", {"kind": "clock", "due_at": to_text(cause.due_ms)}
+        elif isinstance(cause, DefinitionsCause):
+            kind = b"definitions"
+            value = {"kind": "definitions", "from_version": cause.from_revision, "to_version": cause.to_revision}
         else:
             kind = b"erasure"
             value = {"kind": "erasure", "request_id": cause.request_id, "input": self._position(cause.offset)}

@@ -94,7 +94,8 @@ def encode_profile(profile: Profile) -> bytes:
 
 
 def decode_profile(customer_id: str, data: bytes, program: Program) -> Profile:
-    """The profile that was encoded. Raises UnreadableState, which tells what to do and nothing of the customer."""
+    """The profile that was encoded; it may be of an earlier revision than the program's. Raises UnreadableState, which
+    tells what to do and nothing of the customer."""
     _check_header(data)
     return _read(customer_id, data, program)
 
@@ -144,7 +145,7 @@ def _read(customer_id: str, data: bytes, program: Program) -> Profile:
     body_at = times_at + MARK_BYTES * ids
     if len(data) != body_at + body_bytes:
         raise _damaged(f"{len(data)} bytes where the header says {body_at + body_bytes}")
-    if definitions != len(program.definitions):
+    if profile.revision == program.version and definitions != len(program.definitions):
         raise UnreadableState(
             f"a customer's state: found answers of {definitions} definitions, expected {len(program.definitions)}: it "
             "was written under other definitions; start with those of the last commit (their hash is in its journal "

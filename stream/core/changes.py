@@ -28,7 +28,13 @@ class ErasureCause:
     request_id: str | None
 
 
-Cause = EventCause | ClockCause | ErasureCause
+@dataclass(slots=True)
+class DefinitionsCause:
+    from_revision: int
+    to_revision: int
+
+
+Cause = EventCause | ClockCause | ErasureCause | DefinitionsCause
 
 
 @dataclass(slots=True)
@@ -36,6 +42,7 @@ class Change:
     """One change. `definition` None: the customer was erased. Stages are indices into `definition.stages`
     (None: no stage before); for a segment `before`/`after` are 0 and 1 (`before` None and 0 mean the same).
     `sequence` is gapless per customer and life, `nth` per definition. `corrects`: sequence of the change undone.
+    `revision`: of the definitions it was told by. `former`: the stage before, where the definitions have it no longer.
     `approximate`: more happened than is kept one by one, so the answer may come late by a slice of its window."""
 
     definition: Definition | None
@@ -55,3 +62,5 @@ class Change:
     corrects: int | None
     carried: dict[str, Any]
     approximate: bool = False
+    revision: int = 1
+    former: str | None = None

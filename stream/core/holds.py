@@ -22,6 +22,7 @@ from enum import IntEnum
 from stream.core.events import NEVER_MS
 from stream.core.profile import Profile
 from stream.core.program import Answers, Program
+from stream.core.warming import undecided
 
 CLOCK = "clock"
 EVENT = "event/"
@@ -93,7 +94,7 @@ class Hold:
             return False
         at_ms = max(profile.parked_ms, profile.now_ms)
         while True:
-            judged, turns_ms = program.judge(profile.cells, at_ms)
+            judged, turns_ms = undecided(profile, *program.judge(profile.cells, at_ms), at_ms)
             if any(
                 mode is Mode.FREE and old != new
                 for mode, old, new in zip(self.modes, profile.answers, judged, strict=True)

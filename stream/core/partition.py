@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from stream.core.changes import Change, ErasureCause
 from stream.core.events import FOREVER_MS, NEVER_MS, Decoded, Erasure, Event, Ignored, Reason, Rejected
-from stream.core.holds import PARKED_AT_MS, Parked, hold_of
+from stream.core.holds import PARKED_AT_MS, Hold, Parked, hold_of
 from stream.core.memory import Verdict, fingerprint, recall, remember
+from stream.core.migration import Migration
 from stream.core.profile import Profile
 from stream.core.program import Program
-from stream.core.transition import Arrival, Stimulus, Wake, advance
+from stream.core.transition import Arrival, Revised, Stimulus, Wake, advance, moved
 from stream.core.wakes import Entry, Stored, Wakes
+from stream.core.warming import undecided
 
 GRACE_MS = 2_000
 """How long a clock-fired wake waits for stragglers of a producer."""
@@ -47,6 +49,8 @@ class Pending:
     changes   (profile as it was born, change), in order
     changed   ids of customers whose membership record must be written
     batches   (first offset, read time) of each batch; steps: (offset, clock, wakes met)
+    sweeps    (offset, clock, customers visited, most of them): of a migration's sweep
+    left      revision -> how many customers are no longer of it
     holds     (offset, how many steps before, instant, key, held or released)
     """
 
@@ -56,6 +60,8 @@ class Pending:
     rejected: list[Rejected] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
     steps: list[tuple[int, int, int]] = field(default_factory=list)
+    sweeps: list[tuple[int, int, int, int]] = field(default_factory=list)
+    left: dict[int, int] = field(default_factory=dict)
     holds: list[tuple[int, int, int, str, bool]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
@@ -63,7 +69,7 @@ class Pending:
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a partition stands. `replay_until_*`: what lies before is history read at the first start. `holds`: key ->
-    since when it is in force."""
+    since when it is in force. `sweep_after`: the customers up to this one were visited by the sweep of a migration."""
 
     next_offset: int
     clock_ms: int = NEVER_MS
@@ -71,6 +77,7 @@ class Position:
     replay_until_offset: int = 0
     replay_until_ms: int = NEVER_MS
     holds: Mapping[str, int] = field(default_factory=dict)
+    sweep_after: str = ""
 
 
 class Partition:
@@ -82,10 +89,14 @@ class Partition:
         stored_wakes: Stored,
         position: Position,
         grace_ms: int = GRACE_MS,
+        migration: Migration | None = None,
     ) -> None:
         self.number = number
         self.program = program
         self.grace_ms = grace_ms
+        self.migration = migration
+        self._revision = program.version
+        self._sweep_after = position.sweep_after
         self._load = load
         self._committed_position = position
         self._replay_until = (position.replay_until_offset, position.replay_until_ms)
@@ -144,6 +155,8 @@ class Partition:
             if profile is None or profile.indexed_ms != due_ms:
                 continue  # stale: which of them an index holds depends on when it was rebuilt, so they don't count
             met += 1
+            if profile.wake_ms == due_ms and profile.revision != self._revision:
+                self._meet_former(profile, due_ms)
             if profile.wake_ms == due_ms:
                 self._fire(profile, self.clock_ms)
             self._index(profile)
@@ -152,6 +165,27 @@ class Partition:
                 break
         self._journal_step(met)
         return met < limit
+
+    def sweep(self, clock_ms: int, limit: int) -> bool:
+        """Visit the next `limit` customers of the committed store, and carry over those of an earlier revision, at the
+        clock less the grace: the wakes up to there have fired. One that was touched since the commit is as it is now.
+
+        Returns True when the last customer was visited.
+        """
+        assert self.migration is not None
+        self.clock_ms = max(self.clock_ms, clock_ms)
+        until_ms = self.clock_ms - self.grace_ms
+        visited = self.migration.following(self._sweep_after, limit)
+        for customer_id, revision in visited:
+            profile = self._profile(customer_id) if revision != self._revision else None
+            if profile is None or profile.revision == self._revision:
+                continue
+            self._carry_over(profile, until_ms + 1, self.clock_ms, until_ms < self._replay_until[1])
+            self._index(profile)
+            self.pending.touched[customer_id] = profile
+        self._sweep_after = visited[-1][0] if len(visited) == limit else ""
+        self.pending.sweeps.append((self.next_offset, self.clock_ms, len(visited), limit))
+        return len(visited) < limit
 
     def _journal_step(self, met: int) -> None:
         steps, holds = self.pending.steps, self.pending.holds
@@ -191,7 +225,9 @@ class Partition:
 
     def _unpark(self, profile: Profile) -> bool:
         """What was kept back is due when it was, or at the customer's latest judged instant. False: still held."""
-        if self.hold is not None and not self.hold.frees(profile, self.program):
+        program = self._program_of(profile)
+        hold = self._hold_of(program)
+        if hold is not None and not hold.frees(profile, program):
             return False
         profile.wake_ms = min(profile.wake_ms, max(profile.parked_ms, profile.now_ms))
         profile.parked_ms = NEVER_MS
@@ -200,13 +236,19 @@ class Partition:
         self.pending.touched[profile.customer_id] = profile
         return True
 
-    def _advance_held(self, profile: Profile, stimulus: Stimulus) -> list[Change]:
+    def _hold_of(self, program: Program) -> Hold | None:
+        return self.hold if program is self.program else hold_of(program, self.holds)
+
+    def _advance_held(self, profile: Profile, stimulus: Stimulus, program: Program) -> list[Change]:
         was_parked = profile.parked_ms != NEVER_MS
-        changes = advance(profile, stimulus, self.program, self.hold).changes
+        changes = advance(profile, stimulus, program, self._hold_of(program)).changes
+        self._note_parked(profile, was_parked)
+        return changes
+
+    def _note_parked(self, profile: Profile, was_parked: bool) -> None:
         is_parked = profile.parked_ms != NEVER_MS
         if was_parked != is_parked:
             self.parked.note(profile.customer_id, is_parked)
-        return changes
 
     # -- commit
 
@@ -214,14 +256,18 @@ class Partition:
     def moved(self) -> bool:
         """Whether there is anything to commit (a mere move of the clock is not)."""
         pending = self.pending
-        return self.next_offset != self._committed_position.next_offset or bool(pending.touched or pending.holds)
+        return self.next_offset != self._committed_position.next_offset or bool(
+            pending.touched or pending.holds or pending.sweeps
+        )
 
     @property
     def committed_clock_ms(self) -> int:
         return self._committed_position.clock_ms
 
     def position(self) -> Position:
-        return Position(self.next_offset, self.clock_ms, self.wakes.cursor_ms, *self._replay_until, self.holds)
+        return Position(
+            self.next_offset, self.clock_ms, self.wakes.cursor_ms, *self._replay_until, self.holds, self._sweep_after
+        )
 
     def index_edits(self) -> tuple[list[Entry], list[Entry]]:
         """(added, removed) since the last commit, for the store's index of wakes and parked customers."""
@@ -242,6 +288,7 @@ class Partition:
         self._hold(self._committed_position.holds)
         self.next_offset = self._committed_position.next_offset
         self.clock_ms = self._committed_position.clock_ms
+        self._sweep_after = self._committed_position.sweep_after
         self.pending = Pending()
 
     # -- one customer
@@ -259,6 +306,7 @@ class Partition:
             profile = Profile(
                 customer_id, (self.number, event.offset), len(self.program.definitions), self.program.blank()
             )
+            profile.revision = self._revision
         else:
             verdict = recall(profile, mark, event.time_ms, self.program.accepts_too_old)
             if verdict is Verdict.DUPLICATE:
@@ -270,6 +318,8 @@ class Partition:
                 return
             if profile.parked_ms != NEVER_MS:
                 self._unpark(profile)  # released, and the clock has not come to it yet
+            if profile.revision != self._revision:
+                self._carry_over(profile, event.time_ms, read_ms, event.offset < self._replay_until[0])
             if profile.wake_ms < event.time_ms:
                 self._fire_before(profile, event.time_ms, read_ms)
             if event.time_ms < profile.now_ms:
@@ -280,7 +330,7 @@ class Partition:
         if self.hold is None:
             changes = advance(profile, arrival, self.program).changes
         else:
-            changes = self._advance_held(profile, arrival)
+            changes = self._advance_held(profile, arrival, self.program)
         counts.merged += self.program.merged(profile.cells) - merged
         remember(profile, mark, event.time_ms)
         if changes:
@@ -289,15 +339,50 @@ class Partition:
             self._index(profile)
         self.pending.touched[customer_id] = profile
 
-    def _fire_before(self, profile: Profile, time_ms: int, read_ms: int) -> None:
+    def _program_of(self, profile: Profile) -> Program:
+        """By which its answers and cells are to be read."""
+        if profile.revision == self._revision:
+            return self.program
+        assert self.migration is not None, "a customer of another revision, and nothing to carry over"
+        return self.migration.carrier(profile.revision).old
+
+    def _carry_over(self, profile: Profile, before_ms: int, decided_ms: int, replayed: bool) -> None:
+        """Bring a customer of an earlier revision to the program, for what happens at `before_ms`: wakes due before
+        it fire as the former definitions have it, and the customer is judged by the new ones just before it."""
+        assert self.migration is not None, "a customer of another revision, and nothing to carry over"
+        revision, was_parked = profile.revision, profile.parked_ms != NEVER_MS
+        carrier = self.migration.carrier(revision)
+        self._fire_before(profile, before_ms, decided_ms, carrier.old)
+        at_ms = max(profile.now_ms, before_ms - 1)
+        revised = Revised(at_ms, decided_ms, replayed, revision, self._revision)
+        changes = carrier.carry(profile, revised, self.migration.began_ms, self.hold)
+        if self.hold is None:
+            profile.parked_ms = NEVER_MS  # what was held of the former definitions, the new ones have not
+        self._note_parked(profile, was_parked)
+        self.pending.left[revision] = self.pending.left.get(revision, 0) + 1
+        if changes:
+            self._changed(profile, changes)
+
+    def _meet_former(self, profile: Profile, due_ms: int) -> None:
+        """A wake of an earlier revision: when something would turn there, the new definitions say what."""
+        former = self._program_of(profile)
+        answers, _ = undecided(profile, *former.judge(profile.cells, due_ms), due_ms)
+        if not moved(profile, answers, former):
+            self._fire(profile, self.clock_ms, former)
+        else:
+            self._carry_over(profile, due_ms, self.clock_ms, due_ms < self._replay_until[1])
+
+    def _fire_before(self, profile: Profile, time_ms: int, read_ms: int, program: Program | None = None) -> None:
         """A customer's wakes due strictly before its own next record come first, in order."""
         while profile.wake_ms < time_ms:
-            self._fire(profile, read_ms)
+            self._fire(profile, read_ms, program)
 
-    def _fire(self, profile: Profile, decided_ms: int) -> None:
+    def _fire(self, profile: Profile, decided_ms: int, program: Program | None = None) -> None:
+        """`program`: of the customer's revision, when that is not the newest."""
         due_ms = profile.wake_ms
         self.pending.counts.wakes += 1
-        changes = self._advance_held(profile, Wake(due_ms, decided_ms, due_ms < self._replay_until[1]))
+        wake = Wake(due_ms, decided_ms, due_ms < self._replay_until[1])
+        changes = self._advance_held(profile, wake, program or self.program)
         assert profile.wake_ms > due_ms, "a wake must lead to a later one"
         if changes:
             self._changed(profile, changes)
@@ -325,7 +410,12 @@ class Partition:
             return
         if profile.parked_ms != NEVER_MS:
             self._unpark(profile)
-        self._fire_before(profile, erasure.time_ms, read_ms)
+        former = None
+        if profile.revision != self._revision:
+            # Nobody enters a segment to be forgotten: the customer goes by the definitions under which it stood.
+            former = self._program_of(profile)
+            self.pending.left[profile.revision] = self.pending.left.get(profile.revision, 0) + 1
+        self._fire_before(profile, erasure.time_ms, read_ms, former)
         self.parked.note(profile.customer_id, False)
         change = Change(
             definition=None,
@@ -344,6 +434,7 @@ class Partition:
             replayed=erasure.offset < self._replay_until[0],
             corrects=None,
             carried={},
+            revision=profile.revision,
         )
         self._changed(profile, [change])
         self.wakes.remove(profile.indexed_ms, erasure.customer_id)

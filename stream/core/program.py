@@ -43,14 +43,58 @@ class Decider:
     withheld: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CellLayout:
+    """How one cell is laid out, as far as customers can be carried over from one program to another.
+
+    key         what is kept: cells with the same key hold the same thing
+    kind        how: as `stream.rules.needs` names them
+    keep        so many of the newest at least; `limit`: never more (values, days and logs)
+    whole_ms    everything within; `longest_ms`: nothing older
+    sums_only   the amounts of one event are added up before they are kept
+    converts    to what a trait is converted; "" for other cells
+    """
+
+    key: str
+    kind: str
+    keep: int
+    limit: int
+    whole_ms: int
+    longest_ms: int
+    sums_only: bool
+    converts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a definition, with all it depends on, asks of one cell. `reach_ms`: how far back (FOREVER_MS: ever);
+    `keep`: only so many of the newest (None: all of them). `text`, `place`: the word that asks."""
+
+    key: str
+    reach_ms: int
+    keep: int | None
+    text: str
+    place: str
+
+
 class Program(Protocol):
-    """Compiled definitions. Every method is pure; `cells` changes only in `fold`."""
+    """Compiled definitions. Every method is pure; `cells` changes only in `fold`.
+
+    version     the revision of the definitions
+    files       (name, text) of each file they were compiled from
+    layout      the cells, in their order; `merged_at`: where behind them the number of merged entries stands
+    fingerprint of the layout: two releases that say the same read each other's cells
+    """
 
     name: str
     version: int
     hash: str
     definitions: tuple[Definition, ...]
     accepts_too_old: bool
+    files: tuple[tuple[str, str], ...]
+    layout: tuple[CellLayout, ...]
+    merged_at: int | None
+    fingerprint: str
 
     def blank(self) -> Cells:
         """The cells of a customer of whom nothing is known."""
@@ -78,6 +122,12 @@ class Program(Protocol):
 
     def facts(self, cells: Cells, now_ms: int) -> dict[str, Any]:
         """The named facts; instants as RFC 3339 text."""
+
+    def asks(self, index: int) -> tuple[Ask, ...]:
+        """What a definition and all it depends on ask of the past."""
+
+    def converted(self, cell: int, value: Any) -> Any:
+        """A trait's value, as it was kept for another type, converted to the type this cell is declared with."""
 
     def held_out(self, index: int, customer_id: str) -> bool | None:
         """Whether the customer is in the segment's control group; None where there is none."""

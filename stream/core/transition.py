@@ -6,14 +6,15 @@ in place; when the program raises, the profile is half done and its owner must d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream.core.changes import Cause, Change, ClockCause, EventCause
+from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
 from stream.core.events import FOREVER_MS, NEVER_MS, Event
 from stream.core.holds import Hold
 from stream.core.profile import Profile, Standings
 from stream.core.program import Answers, Program
+from stream.core.warming import covered, undecided
 
 SWEEP_LIMIT = 64
 """Breakpoints looked at for the next flip; after so many the customer is simply asked again at the next one."""
@@ -37,7 +38,20 @@ class Wake:
     replayed: bool
 
 
-Stimulus = Arrival | Wake
+@dataclass(slots=True)
+class Revised:
+    """The customer is judged by other definitions than before (`core.migration` has laid its cells out anew). `due_ms`:
+    the instant. `former`: the present stage of a dimension that has it no longer."""
+
+    due_ms: int
+    decided_ms: int
+    replayed: bool
+    from_revision: int
+    to_revision: int
+    former: dict[int, str] = field(default_factory=dict)
+
+
+Stimulus = Arrival | Wake | Revised
 
 
 class Transition(NamedTuple):
@@ -48,7 +62,7 @@ class Transition(NamedTuple):
 
 
 def advance(profile: Profile, stimulus: Stimulus, program: Program, hold: Hold | None = None) -> Transition:
-    """Judge a customer for an event or a wake.
+    """Judge a customer for an event, a wake or other definitions.
 
     An event is folded first, then judged at max(event time, customer's latest judged instant). A wake must not be
     earlier than that instant. `wake_ms` is where an answer flips next, or earlier: then it is only asked again there.
@@ -60,15 +74,20 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program, hold: Hold |
         event = stimulus.event
         seen_before = profile.now_ms != NEVER_MS
         if hold is not None and seen_before:
-            by_time = program.judge(profile.cells, max(event.time_ms, profile.now_ms))[0]
+            at_ms = max(event.time_ms, profile.now_ms)
+            by_time, _ = undecided(profile, *program.judge(profile.cells, at_ms), at_ms)
         touched = program.fold(profile.cells, event)
         now_ms = profile.now_ms = max(event.time_ms, profile.now_ms)
         if seen_before and not touched and now_ms < due_ms:
             return Transition([], due_ms)
     else:
-        assert type(stimulus) is Wake and stimulus.due_ms >= profile.now_ms
+        assert not isinstance(stimulus, Arrival) and stimulus.due_ms >= profile.now_ms
         now_ms = stimulus.due_ms
     judged, turns_ms = program.judge(profile.cells, now_ms)
+    if profile.warming is not None:
+        if covered(profile, now_ms):
+            profile.now_ms = now_ms  # a late event must not be judged at an instant that is not covered
+        judged, turns_ms = undecided(profile, judged, turns_ms, now_ms)
     answers = judged if hold is None else hold.keep_back(profile, judged, by_time, now_ms, program)
     if answers != profile.answers:
         profile.now_ms = now_ms
@@ -88,6 +107,10 @@ def _next_flip(profile: Profile, program: Program, judged: Answers, turns_ms: in
         if turns_ms >= FOREVER_MS:
             return FOREVER_MS
         answers, later_ms = program.judge(profile.cells, turns_ms)
+        if profile.warming is not None:
+            if turns_ms in profile.warming.values():
+                return turns_ms
+            answers, later_ms = undecided(profile, answers, later_ms, turns_ms)
         if answers != judged:
             return turns_ms
         assert later_ms > turns_ms, "a program must name a later instant"
@@ -95,10 +118,22 @@ def _next_flip(profile: Profile, program: Program, judged: Answers, turns_ms: in
     return turns_ms
 
 
+def moved(profile: Profile, answers: Answers, program: Program) -> list[int]:
+    """The definitions whose answer is another one; not judged yet and out of a segment are the same to the outside."""
+    present, definitions = profile.answers, program.definitions
+    return [
+        index
+        for index, answer in enumerate(answers)
+        if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
+    ]
+
+
 def _cause(stimulus: Stimulus) -> Cause:
     if type(stimulus) is Arrival:
         event = stimulus.event
         return EventCause(event.message_id, event.name or event.kind, event.time_ms, event.offset, event.traceparent)
+    if type(stimulus) is Revised:
+        return DefinitionsCause(stimulus.from_revision, stimulus.to_revision)
     assert type(stimulus) is Wake
     return ClockCause(stimulus.due_ms)
 
@@ -108,15 +143,12 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
     standings = profile.standings
     cause = _cause(stimulus)
     present = profile.answers
-    moved = [
-        index
-        for index, answer in enumerate(answers)
-        if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
-    ]
-    corrected = [_corrected(standings, index, cause) for index in moved]
+    turned = moved(profile, answers, program)
+    corrected = [_corrected(standings, index, cause) for index in turned]
     profile.answers = answers
+    former = stimulus.former if type(stimulus) is Revised else {}
     changes = []
-    for position, index in enumerate(moved):
+    for position, index in enumerate(turned):
         definition = definitions[index]
         profile.sequence += 1
         standings.nth[index] += 1
@@ -131,7 +163,7 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
                 sequence=profile.sequence,
                 nth=standings.nth[index],
                 set_index=position + 1,
-                set_size=len(moved),
+                set_size=len(turned),
                 before=present[index] if present[index] >= 0 else None,
                 after=answers[index],
                 effective_ms=profile.now_ms,
@@ -144,6 +176,8 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
                 corrects=corrected[position],
                 carried=program.carried(index, profile.cells, profile.now_ms),
                 approximate=program.approximate(index, profile.cells),
+                revision=program.version,
+                former=former.get(index),
             )
         )
         standings.since_ms[index] = profile.now_ms

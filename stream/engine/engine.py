@@ -12,25 +12,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from stream.codec.control import Control
 from stream.core.program import Program
+from stream.engine.failures import CoreFailed, WakeFailed, whereabouts
 from stream.engine.guard import Guard
 from stream.engine.holding import ControlsUnreachable, Holding, NoControls
 from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
-from stream.engine.task import CoreFailed, PartitionTask, Prepared, TaskSettings, WakeFailed
+from stream.engine.sweep import Sweeper
+from stream.engine.task import PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
 
 CLOCK_INTERVAL_S = 0.2
@@ -58,20 +58,21 @@ ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
 CONTROL_AGAIN_S = 0.5
 CONTROL_UNREACHABLE = "control-unreachable"
-FRAMES_LOGGED = 5
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`silence_hold_ms`, `reject_stop_ratio`: 0 is never. `watched_events`: those whose absence moves customers."""
+    """`silence_hold_ms`, `reject_stop_ratio`: 0 is never. `watched_events`: those whose absence moves customers.
+    `definitions_rate`: customers that a migration visits in a second."""
 
     commit_interval_s: float
     task: TaskSettings
     silence_hold_ms: int = 0
     reject_stop_ratio: float = 0.0
     watched_events: tuple[str, ...] = ()
+    definitions_rate: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Engine:
         self._guard = Guard(self.holding, settings.silence_hold_ms, settings.reject_stop_ratio, settings.watched_events)
         self._ticks = 0
         self._lock = asyncio.Lock()
+        self._sweeper = Sweeper(self._live, self._lock, self._stand_still)
         self._epochs = 0
         self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
         self._assignment = 0
@@ -227,6 +229,8 @@ class Engine:
             self.tasks[partition] = task
             task.hold(self.holding.keys, self.outside.clock())
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
+            warming = task.revisions.warming(task.partition.clock_ms)
+            self.observer.revisions(partition, task.meta.keys, task.earlier, warming)
             self._start_reading(task)
             self._share()
 
@@ -287,7 +291,7 @@ class Engine:
             task.process(batch)
         except CoreFailed as failure:
             # What was pending is half done: give it up and read again; the record is rejected on the way.
-            log.error("core_failed", partition=batch.partition, offset=failure.offset, **_whereabouts(failure))
+            log.error("core_failed", partition=batch.partition, offset=failure.offset, **whereabouts(failure))
             self.observer.core_failed(batch.partition, failure.offset)
             self._restart(task)
             return
@@ -311,7 +315,7 @@ class Engine:
     def _stand_still(self, task: PartitionTask, failure: WakeFailed) -> None:
         """No record is to blame, so none can be rejected, and the wake can't be passed over: it would be lost. So this
         partition's clock stands where it is committed; records go on, and so do the other partitions."""
-        log.error("wake_failed", partition=task.number, clock_ms=task.meta.clock_ms, **_whereabouts(failure))
+        log.error("wake_failed", partition=task.number, clock_ms=task.meta.clock_ms, **whereabouts(failure))
         self.observer.wake_failed(task.number)
         self._restart(task)
 
@@ -465,6 +469,7 @@ class Engine:
             if self._guard.listen(asked_ms, self._live()):
                 self._apply_holds(asked_ms)
         self._blocked(None)
+        await self._sweeper.go_on(asked_ms, self.settings.definitions_rate * CLOCK_INTERVAL_S)
 
     def _apply_holds(self, now_ms: int) -> None:
         keys = self.holding.keys
@@ -488,13 +493,3 @@ class Engine:
             log.warning("clock_blocked", reason=reason) if reason else log.info("clock_runs")
         self.blocked_reason = reason
         self.observer.clock_blocked(reason)
-
-
-def _whereabouts(failure: CoreFailed | WakeFailed) -> dict[str, object]:
-    """What the log may say of a failure: its kind and where; its text could hold a customer's data."""
-    cause = failure.__cause__
-    frames = traceback.extract_tb(cause.__traceback__ if cause else None)[-FRAMES_LOGGED:]
-    return {
-        "error": type(cause).__name__,
-        "at": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
-    }

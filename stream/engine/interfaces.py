@@ -152,13 +152,21 @@ class StateStore(Protocol):
         wakes_added: list[StoredWake],
         wakes_removed: list[StoredWake],
         meta: bytes | None,
+        reserved: Sequence[tuple[bytes, bytes | None]] = (),
     ) -> None:
-        """One atomic batch. `meta` None: a part of a rebuild, durable with the next write that has one."""
+        """One atomic batch. `reserved`: records of the processor's own. `meta` None: a part of a rebuild, durable with
+        the next write that has one."""
 
     def due(self, from_ms: int, until_ms: int) -> Iterator[StoredWake]:
         """Wakes in order, both ends inclusive."""
 
     def scan(self) -> Iterator[tuple[bytes, bytes]]: ...
+    def following(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """The next customers after this key, in the order of their keys."""
+
+    def reserved(self) -> dict[bytes, bytes]:
+        """The processor's own records, by key; `meta` is not among them."""
+
     def check(self, keys: int, digest: int) -> str | None:
         """A full scan: None when count and digest agree and no customer's wake is missing, else what is wrong."""
 

@@ -6,7 +6,7 @@ Keyed `segment` or `dimension/stage`. What stands at 0 is left out, so the same 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stream.core.changes import Change
 from stream.core.profile import Profile
@@ -21,17 +21,21 @@ def member_key(definition: Definition, answer: int | None) -> str | None:
 
 
 def members_after(
-    members: Mapping[str, int], changes: Sequence[tuple[Profile, Change]], definitions: Sequence[Definition]
+    members: Mapping[str, int],
+    changes: Sequence[tuple[Profile, Change]],
+    definitions: Callable[[int], Sequence[Definition]],
 ) -> dict[str, int]:
-    """`members` as the changes leave them. An erasure takes the customer out of all its profile was in at the end."""
+    """`members` as the changes leave them. An erasure takes the customer out of all its profile was in at the end.
+    `definitions`: those of a revision."""
     moves: Counter[str | None] = Counter()  # None gathers what counts for nothing
     for profile, change in changes:
         definition = change.definition
         if definition is None:
-            for held, answer in zip(definitions, profile.answers, strict=True):
+            for held, answer in zip(definitions(change.revision), profile.answers, strict=True):
                 moves[member_key(held, answer)] -= 1
         else:
-            moves[member_key(definition, change.before)] -= 1
+            before = member_key(definition, change.before)
+            moves[before if change.former is None else f"{definition.name}/{change.former}"] -= 1
             moves[member_key(definition, change.after)] += 1
     after = dict(members)
     for key, move in moves.items():

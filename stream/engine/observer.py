@@ -36,6 +36,8 @@ class CommitReport:
     touched: int = 0  # customers looked up
     store_reads: int = 0  # of them, those that the cache did not hold
     committed_ms: int = 0
+    earlier: dict[str, int] = field(default_factory=dict)  # customers of earlier revisions of the definitions
+    warming: dict[str, int] = field(default_factory=dict)  # definition -> until when it is for some customer
 
 
 CLOCK_BLOCKS = ("starting", "broker-unreachable", "clock-skew", "control-unreachable")
@@ -54,6 +56,9 @@ class Observer:
     def restored(self, partition: int, keys: int, seconds: float, rebuilt: bool) -> None: ...
     def live(self, partition: int, next_offset: int, keys: int, members: dict[str, int]) -> None:
         """Restored, and taking records from `next_offset` on."""
+
+    def revisions(self, partition: int, keys: int, earlier: dict[str, int], warming: dict[str, int]) -> None:
+        """How customers and revisions stand when a partition becomes live; `CommitReport` tells it after commits."""
 
     def dropped(self, partitions: list[int]) -> None: ...
     def received(self, partition: int, records: int) -> None: ...

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from stream.codec.journal import META_KEY, Meta, decode_meta
+from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
 from stream.codec.snapshot import digest, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.core.program import Program
+from stream.engine.definitions import Reserved, check_revision
 from stream.engine.interfaces import (
     ChangelogReader,
     Committed,
@@ -81,7 +83,7 @@ class Restorer:
                     raise
                 if given_up():
                     raise GivenUp from None
-        self._check_input(partition, restored.meta)
+        restored = self._checked(partition, restored)
         seconds = time.monotonic() - started
         self.observer.restored(partition, restored.meta.keys, seconds, restored.rebuilt)
         return restored
@@ -141,15 +143,18 @@ class Restorer:
                 raise GivenUp
             customers: list[tuple[bytes, bytes | None]] = []
             wakes: list[StoredWake] = []
+            reserved: Reserved = []
             for record in records:
                 if record.key == META_KEY:
                     meta = decode_meta(record.value or b"")
+                elif record.key.startswith(RESERVED):
+                    reserved.append((record.key, record.value))
                 else:
                     customers.append((record.key, record.value))
                     if record.value is not None:
                         wakes += _entries(record.key, record.value)
             if records:
-                store.write(customers, wakes, [], encode_local(after, meta))
+                store.write(customers, wakes, [], encode_local(after, meta), reserved)
             self.observer.restoring(partition, after - position, max(0, end - after))
         return meta
 
@@ -191,8 +196,9 @@ class Restorer:
             newest = {record.key: record.value for record in records}  # of a key's records only the last counts
             if META_KEY in newest:
                 meta_bytes = newest.pop(META_KEY)
-            if newest:
-                store.write(list(newest.items()), [], [], None)
+            reserved = [(key, newest.pop(key)) for key in list(newest) if key.startswith(RESERVED)]
+            if newest or reserved:
+                store.write(list(newest.items()), [], [], None, reserved)
             self.observer.restoring(partition, after - first, max(0, end - after))
         return None if meta_bytes is None else decode_meta(meta_bytes)
 
@@ -228,7 +234,7 @@ class Restorer:
             next_offset=start,
             run_id=beginning.new_run_id(),
             partition_count=beginning.partition_count,
-            program={"name": self.program.name, "version": self.program.version, "hash": self.program.hash},
+            program=self._named(),
             replay_until_offset=high,
             replay_until_ms=beginning.now_ms(),
         )
@@ -243,18 +249,27 @@ class Restorer:
             committed.nonce,
         )
 
+    def _checked(self, partition: int, restored: Restored) -> Restored:
+        """Whether input and definitions are those to go on with. Closes the store when they are not."""
+        try:
+            self._check_input(partition, restored.meta)
+            check_revision(self.program, restored.meta, restored.store.reserved())
+        except BaseException:
+            restored.store.close()
+            raise
+        if restored.meta.commit_number == 0:
+            return replace(restored, meta=replace(restored.meta, program=self._named()))  # nothing is of another yet
+        return restored
+
+    def _named(self) -> dict[str, Any]:
+        return {"name": self.program.name, "version": self.program.version, "hash": self.program.hash}
+
     def _check_input(self, partition: int, meta: Meta) -> None:
         if meta.partition_count != self.beginning.partition_count:
             raise StartRefused(
                 f"the input had {meta.partition_count} partitions when this state began and has "
                 f"{self.beginning.partition_count} now: customers would move away from their state. Go back to "
                 f"{meta.partition_count}, or begin anew under another `name` and `output_prefix`."
-            )
-        if meta.program["hash"] != self.program.hash:
-            raise StartRefused(
-                f"the definitions have changed since this state was written ({meta.program['hash']} -> "
-                f"{self.program.hash}). This version can't carry customers over to changed definitions: start with the "
-                "former file, or begin anew under another `name` and `output_prefix`."
             )
         low = self.offsets.low_watermarks([partition])[partition]
         if low > meta.next_offset:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_journal, encode_meta, journal_digest
 from stream.codec.outbound import Encoder, Headers, Origin
-from stream.codec.snapshot import digest, encode_profile
+from stream.codec.snapshot import digest, encode_profile, revision_of
 from stream.core.changes import Change, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Decoded, Event, Reason, Rejected
 from stream.core.holds import STOPPED
@@ -23,6 +24,8 @@ from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.engine.customers import Customers
+from stream.engine.definitions import Revised, Revisions
+from stream.engine.failures import CoreFailed, WakeFailed
 from stream.engine.interfaces import Batch, Produce, StateStore
 from stream.engine.local import encode_local
 from stream.engine.members import members_after
@@ -74,18 +77,6 @@ class Original(NamedTuple):
     headers: Headers | None
 
 
-class CoreFailed(Exception):
-    """The core failed on the record at `offset`; the cause is the exception."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"the core failed at offset {offset}")
-        self.offset = offset
-
-
-class WakeFailed(Exception):
-    """The core failed at a wake that the clock fired; the cause is the exception."""
-
-
 @dataclass(slots=True)
 class Prepared:
     """One partition's part of a transaction, and what is true once that is committed."""
@@ -93,6 +84,7 @@ class Prepared:
     task: PartitionTask
     records: list[Produce]
     meta: Meta
+    revised: Revised
     journal_digest: str
     customers: list[tuple[bytes, bytes | None]]
     kept: list[tuple[str, bytes | None, int]]
@@ -123,14 +115,18 @@ class PartitionTask:
         self._originals: dict[int, Original] = {}  # by offset, of what was rejected
         self._events: dict[str, int] = defaultdict(int)  # event name -> arrived since the last commit
         self._stamps: dict[int, int] = {}  # offset of a record that changed something -> its timestamp
-        self._encoder = Encoder(Origin(settings.name, meta.run_id, settings.input_topic, number), program)
+        self.revisions = Revisions(program, meta, store.reserved(), self._following)
+        self._origin = Origin(settings.name, meta.run_id, settings.input_topic, number)
+        self._encoder = Encoder(self._origin, program)
+        self._encoders = {program.version: self._encoder}
         position = Position(
             meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms,
-            meta.holds,
+            meta.holds, "" if self.revisions.is_beginning else meta.sweep_after,
         )  # fmt: skip
         self.partition = Partition(
-            number, program, self.customers.load, self._stored_wakes, position, settings.grace_ms
-        )
+            number, program, self.customers.load, self._stored_wakes, position, settings.grace_ms,
+            self.revisions.migration,
+        )  # fmt: skip
         self.partition.parked_at_once = PARKED_PER_STEP
 
     # -- input
@@ -138,6 +134,7 @@ class PartitionTask:
     def process(self, batch: Batch) -> None:
         """Take a batch in. Raises CoreFailed, WakeFailed: then drop what is pending and read again."""
         partition, settings, read_ms = self.partition, self.settings, batch.read_ms
+        self.revisions.begin(read_ms)
         pending = partition.pending
         take, max_bytes, poisoned = partition.take, settings.max_event_bytes, self.poisoned
         if batch.records:
@@ -209,15 +206,48 @@ class PartitionTask:
         while self.asks and self.asks[0][1] <= self.partition.next_offset:
             reached_ms = self.asks.popleft()[0]
         if reached_ms > self.partition.clock_ms or (self.backlog and self._wakes_left):
-            try:
+            self.revisions.begin(reached_ms)
+            with self._standing_still():
                 done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
-            except SegmenterError:
-                raise  # the disk's fault: the next start looks closely
-            except Exception as error:
-                self.wake_failed = True
-                raise WakeFailed from error
             self._wakes_left -= self.partition.pending.steps[-1][2]
             self.backlog = not done
+
+    @contextmanager
+    def _standing_still(self) -> Iterator[None]:
+        """Where the core fails with no record to blame, the clock stands from then on."""
+        try:
+            yield
+        except SegmenterError:
+            raise  # the disk's fault: the next start looks closely
+        except Exception as error:
+            self.wake_failed = True
+            raise WakeFailed from error
+
+    @property
+    def remaining(self) -> int:
+        """Customers of earlier revisions of the definitions."""
+        return self.revisions.remaining(self.partition.pending)
+
+    @property
+    def earlier(self) -> dict[str, int]:
+        """How many customers the last commit left with earlier revisions, by revision."""
+        return {str(revision): count for revision, count in self.revisions.counts().items()}
+
+    @property
+    def can_sweep(self) -> bool:
+        """Whether a migration is to go on: not while something is held, or was a moment ago; then only those are
+        carried over of whom something is heard."""
+        partition = self.partition
+        held = partition.hold is not None or bool(partition.pending.holds)
+        return self.remaining > 0 and not (self.backlog or self.wake_failed or held)
+
+    def sweep(self, most: int) -> None:
+        """Visit the next `most` customers for a migration, if it can go on. The clock must be running. Raises
+        WakeFailed, as `advance_clock` does."""
+        if self.can_sweep:
+            self.revisions.begin(self.partition.clock_ms)
+            with self._standing_still():
+                self.partition.sweep(self.partition.clock_ms, most)
 
     def share_wakes(self, partitions: int) -> None:
         """So many partitions share a commit's wakes, those of the commit to come too."""
@@ -273,6 +303,9 @@ class PartitionTask:
         memberships = self._add_memberships(records)
         customers, kept, keys, total = self._add_states(records)
         self._add_rejected(records)
+        revised = self.revisions.revised(pending)
+        topic = self.settings.state_topic
+        records += [Produce(topic, self.number, key, value) for key, value in revised.records]
         meta = replace(
             self.meta,
             next_offset=position.next_offset,
@@ -280,23 +313,27 @@ class PartitionTask:
             nonce=self.settings.nonce,
             clock_ms=position.clock_ms,
             wake_cursor_ms=position.cursor_ms,
+            program=revised.program,
             keys=keys,
             digest=f"{total:032x}",
-            members=members_after(self.meta.members, pending.changes, self.program.definitions),
+            members=members_after(self.meta.members, pending.changes, self.revisions.definitions),
+            earlier=revised.earlier,
+            sweep_after=revised.sweep_after(position.sweep_after),
             holds=dict(position.holds),
         )
-        journal = encode_journal(self._journal(meta))
+        journal = encode_journal(self._journal(meta, revised))
         meta = replace(meta, journal_digest=journal_digest(journal))
         records.append(Produce(self.settings.journal_topic, self.number, str(self.number).encode(), journal))
-        records.append(Produce(self.settings.state_topic, self.number, META_KEY, encode_meta(meta)))
+        records.append(Produce(topic, self.number, META_KEY, encode_meta(meta)))
         reasons = Counter(str(rejected.reason) for rejected in pending.rejected)
         report = CommitReport(
             self.number, position.next_offset, position.clock_ms, pending.counts,
             [change for _, change in pending.changes], dict(reasons), memberships, keys, meta.members,
             dict(Counter(record.topic for record in records)),
             events=dict(self._events), touched=len(pending.touched), store_reads=self.customers.store_reads,
+            earlier=revised.earlier, warming=self.revisions.warming(position.clock_ms),
         )  # fmt: skip
-        return Prepared(self, records, meta, meta.journal_digest, customers, kept, report)
+        return Prepared(self, records, meta, revised, meta.journal_digest, customers, kept, report)
 
     def committed(self, prepared: Prepared, changelog_offset: int, now_ms: int) -> None:
         """The transaction is in the log: write the store, then what was touched is clean."""
@@ -306,7 +343,9 @@ class PartitionTask:
             [(due, customer_id.encode()) for due, customer_id in added],
             [(due, customer_id.encode()) for due, customer_id in removed],
             encode_local(changelog_offset, prepared.meta),
+            prepared.revised.records,
         )
+        self.revisions.committed(prepared.meta, prepared.revised)
         for customer_id, value, stored_digest in prepared.kept:
             self.customers.keep(customer_id, value, stored_digest)
         self.customers.trim()
@@ -333,6 +372,7 @@ class PartitionTask:
     def aborted(self) -> None:
         """Nothing of what was pending happened; records come again from the committed offset."""
         self.partition.aborted()
+        self.revisions.aborted()
         self.asks.clear()
         self.backlog = False
         self._fresh_commit()
@@ -347,23 +387,32 @@ class PartitionTask:
     def _stored_wakes(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, str]]:
         return ((due, key.decode()) for due, key in self.store.due(from_ms, until_ms))
 
+    def _following(self, customer_id: str, limit: int) -> list[tuple[str, int]]:
+        return [(key.decode(), revision_of(value)) for key, value in self.store.following(customer_id.encode(), limit)]
+
     # -- parts of the transaction
 
     def _add_changes(self, records: list[Produce]) -> None:
-        topic, number, encode = self.settings.changes_topic, self.number, self._encoder.change
+        topic, number, encoders = self.settings.changes_topic, self.number, self._encoders
         for profile, change in self.partition.pending.changes:
-            value, headers = encode(profile.customer_id, profile.born, change)
+            encoder = encoders.get(change.revision) or self._encoder_of(change.revision)
+            value, headers = encoder.change(profile.customer_id, profile.born, change)
             key = profile.customer_id.encode()
             records.append(Produce(topic, number, key, value, headers))
             for extra in self._extra_topics(profile, change):
                 records.append(Produce(extra, number, key, value, headers))
+
+    def _encoder_of(self, revision: int) -> Encoder:
+        return self._encoders.setdefault(revision, Encoder(self._origin, self.revisions.program(revision)))
 
     def _extra_topics(self, profile: Profile, change: Change) -> list[str]:
         """A definition's own topic, without held-out customers; an erasure goes wherever the customer may stand."""
         if change.definition is None:
             topics = [
                 self.settings.output_prefix + definition.topic
-                for definition, nth in zip(self.program.definitions, profile.standings.nth, strict=True)
+                for definition, nth in zip(
+                    self.revisions.definitions(change.revision), profile.standings.nth, strict=True
+                )
                 if nth and definition.topic
             ]
             return list(dict.fromkeys(topics))
@@ -413,7 +462,7 @@ class PartitionTask:
             headers = self._encoder.rejected_headers(original.headers, rejected)
             records.append(Produce(self.settings.rejected_topic, self.number, original.key, original.value, headers))
 
-    def _journal(self, meta: Meta) -> JournalRecord:
+    def _journal(self, meta: Meta, revised: Revised) -> JournalRecord:
         pending, counts = self.partition.pending, self.partition.pending.counts
         return JournalRecord(
             partition=self.number,
@@ -429,13 +478,15 @@ class PartitionTask:
             },
             clock_ms=meta.clock_ms,
             wake_cursor_ms=meta.wake_cursor_ms,
-            definitions={"name": self.program.name, "version": self.program.version, "hash": self.program.hash},
+            definitions=meta.program,
             versions=self.settings.versions,
             keys=meta.keys,
             digest=meta.digest,
             previous=self.meta.journal_digest,
             run_id=meta.run_id,
             nonce=meta.nonce,
+            sweeps=[list(sweep) for sweep in pending.sweeps],
+            definitions_text={} if revised.written is None else revised.written.told(),
             holds=[[*when, key, int(held)] for *when, key, held in pending.holds],
         )
 

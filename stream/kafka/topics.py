@@ -105,7 +105,12 @@ def input_partitions(settings: Settings) -> int:
 
 def input_limit_bytes(settings: Settings) -> int:
     """The largest record the input takes."""
-    found = _describe(_admin(settings), [settings.topics.input], settings)[settings.topics.input]
+    return limit_bytes(settings, settings.topics.input)
+
+
+def limit_bytes(settings: Settings, topic: str) -> int:
+    """The largest record a topic takes."""
+    found = _describe(_admin(settings), [topic], settings)[topic]
     return DEFAULT_LIMIT_BYTES if found is None else _limit(found)
 
 

@@ -28,7 +28,7 @@ from stream.rules.walk import descendants
 
 _UNSAID = frozenset({"place", "text", "description", "action"})
 _UNSAID_OF_NODE = _UNSAID | {"type"}  # follows from the rest
-_UNSAID_OF_FILE = _UNSAID | {"cases", "source"}
+_UNSAID_OF_FILE = _UNSAID | {"cases", "source", "revision"}
 
 
 def canonical(value: Any) -> str:
@@ -62,7 +62,8 @@ def digest(*parts: str) -> str:
 
 
 def definitions_hash(definitions: Definitions) -> str:
-    """The hash of all that can bear on an answer or a change; comments, descriptions and cases don't count."""
+    """The hash of all that can bear on an answer or a change; comments, descriptions, cases and the
+    revision don't count."""
     return digest(canonical(definitions))
 
 

@@ -36,6 +36,7 @@ def check(world: World, documents: Sequence[Mapping], source: tuple[tuple[str, s
     definitions = [*texts.dimensions, *texts.segments]
     return Definitions(
         name=sections.name,
+        revision=sections.revision,
         zone=sections.zone_name,
         accepts_too_old=sections.accepts_too_old,
         traits=_whole(world.traits),

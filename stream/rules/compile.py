@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 from stream.core import windows
 from stream.core.events import FOREVER_MS, Event
-from stream.core.program import Answers, Cells, Decider, Definition
+from stream.core.program import Answers, Ask, CellLayout, Cells, Decider, Definition
 from stream.errors import Place
+from stream.rules.asks import asks_of, cell_key
 from stream.rules.canonical import (
     by_name,
     canonical,
@@ -25,6 +26,7 @@ from stream.rules.canonical import (
     conditions_of,
     declared_type,
     definitions_hash,
+    digest,
     part_hash,
 )
 from stream.rules.conversions import converter, day_of, shown
@@ -44,6 +46,9 @@ from stream.rules.turning import search
 MOST_STEPS = 64
 """Breakpoints looked at for a proven flip; a definition with more before its next flip names none."""
 
+CELLS_VERSION = "1"
+"""To be raised when a cell's contents come to mean something else although its layout says the same."""
+
 _WINDOW_HELPERS: dict[str, Any] = {
     name: getattr(windows, name)
     for name in (
@@ -56,12 +61,12 @@ _WINDOW_HELPERS: dict[str, Any] = {
 Run = Callable[[Cells, int], Any]
 
 
-def compile_program(definitions: Definitions, version: int = 1) -> CompiledProgram:
-    """The program of checked definitions. `version` counts the revisions a worker has seen.
+def compile_program(definitions: Definitions) -> CompiledProgram:
+    """The program of checked definitions.
 
     Raises DefinitionErrors when a customer's state could outgrow `state_size.MOST_STATE_BYTES`.
     """
-    return CompiledProgram(definitions, version)
+    return CompiledProgram(definitions)
 
 
 class CompiledProgram:
@@ -73,13 +78,14 @@ class CompiledProgram:
     event_names     names of track events that some definition asks for
     absence_events  those of them of which it alone can move a customer that none comes
     extra_topics    topics that segments name, each once
+    files, layout, merged_at, fingerprint: as `core.program.Program` says
     most_state_bytes  no customer's state record is larger
     longest_lookback_ms  the longest window, silence or age of an event asked for; 0: none
     """
 
-    def __init__(self, definitions: Definitions, version: int) -> None:
+    def __init__(self, definitions: Definitions) -> None:
         self.name = definitions.name
-        self.version = version
+        self.version = definitions.revision
         self.hash = definitions_hash(definitions)
         self.accepts_too_old = definitions.accepts_too_old
         self.definitions: tuple[Definition, ...] = tuple(
@@ -93,6 +99,10 @@ class CompiledProgram:
         self._known = list(by_name(definitions).values())
         self._needs = Needs(definitions)
         self.most_state_bytes = check_state_size(definitions, self._needs)
+        self.files = definitions.source
+        self.layout = tuple(_layout(definitions, cell) for cell in self._needs)
+        self.merged_at = self._needs.merged_at
+        self.fingerprint = digest(CELLS_VERSION, *map(repr, self.layout))
         self._bounded = [self._bounded_cells(each.name) for each in self.definitions]
         self.longest_lookback_ms = longest_lookback_ms(definitions)
         self.event_names: tuple[str, ...] = event_names(self._needs)
@@ -166,6 +176,16 @@ class CompiledProgram:
         """Whether this answer, those it depends on, or what is carried with it rest on merged or dropped entries."""
         return any(cell.is_full(cells[at]) for at, cell in self._bounded[index])
 
+    def asks(self, index: int) -> tuple[Ask, ...]:
+        """What a definition and all it depends on ask of the past."""
+        known = by_name(self._tree)
+        names = closure(self._tree, {self.definitions[index].name})
+        return asks_of([condition for each in names for condition in conditions_of(known[each])], self._tree.zone)
+
+    def converted(self, cell: int, value: Any) -> Any:
+        """A trait's value, as it was kept for another type, converted to the type this cell is declared with."""
+        return self._helpers[f"convert_{cell}"](value)
+
     def _bounded_cells(self, name: str) -> list[tuple[int, Cell]]:
         """The cells whose cap may make an answer, or what is carried with it, approximate; with their index."""
         known = by_name(self._tree)
@@ -227,6 +247,14 @@ class CompiledProgram:
             if cell.trait is not None:
                 helpers[f"convert_{index}"] = converter(declared_type(self._tree, cell.trait), zone)
         return helpers
+
+
+def _layout(definitions: Definitions, cell: Cell) -> CellLayout:
+    converts = "" if cell.trait is None else declared_type(definitions, cell.trait).value
+    return CellLayout(
+        cell_key(cell.key, definitions.zone), cell.kind, cell.keep, cell.limit, cell.whole_ms, cell.longest_ms,
+        cell.sums_only, converts,
+    )  # fmt: skip
 
 
 def _definition(definitions: Definitions, each: DimensionDefinition | SegmentDefinition) -> Definition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -15,9 +16,11 @@ from stream.rules.world import World
 
 FORMAT = "1"
 DEFAULT_NAME = "definitions"
-ONCE = ("name", "zone", "too_old", "audience")
+ONCE = ("name", "revision", "zone", "too_old", "audience")
+MOST_REVISION = 2**31 - 1
 MERGED = ("events", "traits", "group", "facts", "dimensions", "segments")
 KEYS = ("definitions", *ONCE, *MERGED, "cases")
+_REVISION = re.compile(r"[0-9]{1,10}")
 LATER = {"subject": "", "currency": "sum amounts of one currency only", "limits": ""}
 
 
@@ -26,6 +29,7 @@ class Sections:
     """`group` None: no file has the block. Entries keep the order of the files."""
 
     name: str = DEFAULT_NAME
+    revision: int = 1
     zone_name: str = "UTC"
     accepts_too_old: bool = False
     audience: Value | None = None
@@ -95,6 +99,8 @@ def _read_once(world: World, sections: Sections, once: dict[str, Entry]) -> None
         else:
             expected = f"small letters, digits, - and _, at most {MAX_LENGTH}"
             world.report(once["name"].value.place, "this name can't be used", name[:80], expected)
+    if "revision" in once:
+        sections.revision = _revision(world, once["revision"].value)
     if "zone" in once and (zone := fields.text(world, once["zone"].value, "`zone`")) is not None:
         found = _zone(world, zone, once["zone"].value.place)
         if found is not None:
@@ -105,6 +111,17 @@ def _read_once(world: World, sections: Sections, once: dict[str, Entry]) -> None
         sections.accepts_too_old = policy == "accept"
     if "audience" in once:
         sections.audience = once["audience"].value
+
+
+def _revision(world: World, value: Value) -> int:
+    written = fields.text(world, value, "`revision`")
+    if written is None:
+        return 1
+    if not _REVISION.fullmatch(written) or not 1 <= int(written) <= MOST_REVISION:
+        hint = "it counts the files that were deployed: one more for each"
+        world.report(value.place, "this is not a revision", written[:60], "a whole number from 1", hint)
+        return 1
+    return int(written)
 
 
 def _zone(world: World, name: str, place: Place) -> tzinfo | None:

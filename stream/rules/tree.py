@@ -280,7 +280,7 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Definitions:
     """One checked file, or folder of files. `order` names dimensions, then segments, each in file order;
-    `evaluation` the same names so that each stands after all it refers to."""
+    `evaluation` the same names so that each stands after all it refers to. `revision` counts the files deployed."""
 
     name: str
     zone: str
@@ -291,5 +291,6 @@ class Definitions:
     dimensions: tuple[DimensionDefinition, ...]
     segments: tuple[SegmentDefinition, ...]
     evaluation: tuple[str, ...]
+    revision: int = 1
     cases: tuple[Case, ...] = field(default=())
     source: tuple[tuple[str, str], ...] = field(default=())  # (file name, text)

@@ -10,7 +10,7 @@ compaction do not. So the engine's batches stay small, and a restore's are cut (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from stream.store.options import Memory, column_families, database_options
 from stream.store.seal import Hashes, put, take
 
 META_KEY = b"meta"
+RESERVED_PREFIX = b"\x00"
+"""In the `meta` family: keys of the processor's own records on the state topic."""
 SCAN_STEP = 2_000
 """Entries read before the iterator is let go: bounds memory, and no iterator outlives a step (an open one would keep
 the database open, and its old files on disk)."""
@@ -97,14 +99,16 @@ class StateStore:
         wakes_added: list[StoredWake],
         wakes_removed: list[StoredWake],
         meta: bytes | None,
+        reserved: Sequence[tuple[bytes, bytes | None]] = (),
     ) -> None:
-        """One atomic batch with its `meta`. A value None deletes; a wake removed and added stays.
+        """One atomic batch with its `meta`, and with records of the processor's own. A value None deletes; a wake
+        removed and added stays.
 
         `meta` None: a part of a rebuild. It is written in pieces and not logged; the next write with `meta` makes all
         of it durable first. A store whose rebuild was cut off has no `meta`, and nobody takes it for whole.
         """
         if meta is None:
-            self._write_part(customers, wakes_added)
+            self._write_part(customers, wakes_added, reserved)
             return
         batch = WriteBatch(raw_mode=True)
         for key, value in customers:
@@ -113,6 +117,8 @@ class StateStore:
             batch.delete(wake_key(due_ms, key), self._in_wakes)
         for due_ms, key in wakes_added:
             batch.put(wake_key(due_ms, key), b"", self._in_wakes)
+        for key, value in reserved:
+            _put_or_delete(batch, key, value, self._in_meta)
         batch.put(META_KEY, meta, self._in_meta)
         try:
             if self._rebuilding:
@@ -124,7 +130,12 @@ class StateStore:
             raise self._failed("write", error) from error
         self._unchanged = False
 
-    def _write_part(self, customers: list[tuple[bytes, bytes | None]], wakes: list[StoredWake]) -> None:
+    def _write_part(
+        self,
+        customers: list[tuple[bytes, bytes | None]],
+        wakes: list[StoredWake],
+        reserved: Sequence[tuple[bytes, bytes | None]],
+    ) -> None:
         self._rebuilding, self._unchanged = True, False
         batch = WriteBatch(raw_mode=True)
         for key, value in customers:
@@ -134,6 +145,8 @@ class StateStore:
                 batch = WriteBatch(raw_mode=True)
         for due_ms, key in wakes:
             batch.put(wake_key(due_ms, key), b"", self._in_wakes)
+        for key, value in reserved:
+            _put_or_delete(batch, key, value, self._in_meta)
         self._write_unlogged(batch)
 
     def _write_unlogged(self, batch: WriteBatch) -> None:
@@ -157,6 +170,24 @@ class StateStore:
     def scan(self) -> Iterator[tuple[bytes, bytes]]:
         """All customers by key, with bounded memory. Sees writes made meanwhile."""
         return self._steps(self._customers, lambda start: self._customers.items(from_key=start), _first, b"")
+
+    def following(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """The next customers after this key."""
+        try:
+            entries: list[Any] = list(islice(self._customers.items(from_key=after(key)), limit))
+            if len(entries) < limit:
+                _confirm_end(self._customers, entries[-1][0] if entries else after(key))
+        except Exception as error:
+            raise self._failed("scan", error) from error
+        return entries
+
+    def reserved(self) -> dict[bytes, bytes]:
+        """The processor's own records beside `meta`."""
+        try:
+            entries: list[Any] = list(self._meta.items(from_key=RESERVED_PREFIX))
+            return {key: value for key, value in entries if key.startswith(RESERVED_PREFIX)}
+        except Exception as error:
+            raise self._failed("read meta", error) from error
 
     def check(self, keys: int, digest: int) -> str | None:
         """Read everything: None when number and digest of the customers agree and each one's wake is in the index, else

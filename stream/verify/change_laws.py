@@ -22,7 +22,8 @@ EDGE = 100_000
 
 Life = dict[str, Any]
 """One customer as the changes tell: born (input offset), sequence, effective_at, over (erased), whole (known from its
-first change), of: name -> [nth, answer, since, change id, control]."""
+first change), of: name -> [nth, answer, since, change id, control], revision: name -> of its last change's
+definitions."""
 
 
 class ChangeLaws:
@@ -70,7 +71,7 @@ class ChangeLaws:
             self._breach(Kind.CUSTOMER_TIME, "effective before the customer's change before it", record)
         life["sequence"], life["effective_at"] = value["sequence"], value["effective_at"]
         if erased:
-            life["over"], life["of"] = True, {}
+            life["over"], life["of"], life["revision"] = True, {}, {}
         else:
             self._answer(record, value, life)
         self._disk.write_life(key, orjson.dumps(life))
@@ -101,7 +102,15 @@ class ChangeLaws:
         if sequence != 1 and not (self._trimmed and life is None):
             self._breach(Kind.SEQUENCE, f"a life begins with number {sequence}", record)
         whole = sequence == 1
-        return {"born": born, "sequence": 0, "effective_at": "", "over": False, "whole": whole, "of": {}}
+        return {
+            "born": born,
+            "sequence": 0,
+            "effective_at": "",
+            "over": False,
+            "whole": whole,
+            "of": {},
+            "revision": {},
+        }
 
     def _whole_set(self, record: Record, value: dict[str, Any], erased: bool) -> None:
         index, size = (1, 1) if erased else (value["change_set"]["index"], value["change_set"]["size"])
@@ -123,7 +132,10 @@ class ChangeLaws:
             answer = value["member"]
             before, stood = not answer, known[1] if known else False
         nth, unknown = known[0] if known else 0, known is None and not life["whole"]
-        if value["nth"] != nth + 1 and not unknown:
+        revision = value["definitions"]["version"]
+        comes_back = value["nth"] == 1 and revision > life["revision"].get(name, revision)  # it was removed meanwhile
+        life["revision"][name] = revision
+        if value["nth"] != nth + 1 and not unknown and not comes_back:
             self._breach(Kind.NTH, f"number {value['nth']} of {name} follows number {nth}", record)
         if (before != stood or answer == before) and not unknown:
             self._breach(Kind.ALTERNATION, f"{name} does not lead away from where the customer was", record)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from stream.codec.journal import META_KEY, Meta, decode_meta
+from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
 from stream.codec.snapshot import digest
 from stream.errors import UnreadableState
 from stream.verify.disk import Disk
@@ -40,6 +40,8 @@ def restore_cold(records: Iterator[Record], disk: Disk) -> Restored:
             key = record.key or b""
             if key == META_KEY:
                 last = record
+            elif key.startswith(RESERVED):
+                continue
             elif record.value is None:
                 marks.append((key, None))
             else:

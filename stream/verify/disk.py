@@ -16,7 +16,7 @@ CACHE_KIB = 64 << 10
 _TABLES = """
 CREATE TABLE states (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE wakes (due INTEGER, key TEXT, PRIMARY KEY (due, key)) WITHOUT ROWID;
-CREATE TABLE told (key TEXT, definition INTEGER, PRIMARY KEY (key, definition)) WITHOUT ROWID;
+CREATE TABLE told (key TEXT, definition TEXT, PRIMARY KEY (key, definition)) WITHOUT ROWID;
 CREATE TABLE lives (key BLOB PRIMARY KEY, life BLOB NOT NULL);
 CREATE TABLE births (input_offset INTEGER PRIMARY KEY, key BLOB NOT NULL);
 CREATE TABLE pending (topic TEXT, key BLOB, mark BLOB, PRIMARY KEY (topic, key)) WITHOUT ROWID;
@@ -62,14 +62,19 @@ class Disk:
         self._base.executemany("DELETE FROM wakes WHERE due = ? AND key = ?", removed)
         self._base.executemany("INSERT OR IGNORE INTO wakes VALUES (?, ?)", added)
 
-    def tell(self, customer_id: str, definition: int) -> None:
-        """The customer's life has had a change of the definition."""
+    def following(self, key: str, limit: int) -> list[tuple[str, bytes]]:
+        """The next customers after this one, in the order of their keys' bytes."""
+        sql = "SELECT key, value FROM states WHERE key > ? ORDER BY key LIMIT ?"
+        return self._base.execute(sql, (key, limit)).fetchall()
+
+    def tell(self, customer_id: str, definition: str) -> None:
+        """The customer's life has had a change of the definition of this name."""
         self._base.execute("INSERT OR IGNORE INTO told VALUES (?, ?)", (customer_id, definition))
 
-    def forget_told(self, customer_id: str) -> list[int]:
-        """The definitions told of in the life that is over, in order."""
-        sql = "SELECT definition FROM told WHERE key = ? ORDER BY definition"
-        found = [row[0] for row in self._base.execute(sql, (customer_id,))]
+    def forget_told(self, customer_id: str) -> set[str]:
+        """The definitions told of in the life that is over."""
+        sql = "SELECT definition FROM told WHERE key = ?"
+        found = {row[0] for row in self._base.execute(sql, (customer_id,))}
         self._base.execute("DELETE FROM told WHERE key = ?", (customer_id,))
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stream.codec.journal import NO_DIGEST, JournalRecord, journal_digest
@@ -31,6 +32,7 @@ class JournalLaws:
         self.program = program
         self.report = report
         self.last: Commit | None = None
+        self.definitions: dict[str, object] = {}  # of the last commit
         self.clock_ms = NEVER_MS
         self.records = 0  # said to be received
         self.whole = True  # nothing was deleted from its front
@@ -76,15 +78,28 @@ class JournalLaws:
             self._tell(Kind.RUN, text, last, commit)
 
     def _belongs(self, commit: Commit) -> None:
-        journal, hash_ = commit.journal, self.program.hash
+        journal = commit.journal
         if journal.partition != self.partition or commit.record.key != str(self.partition).encode():
             self._tell(Kind.RUN, f"the record says partition {journal.partition}", commit)
-        if journal.definitions.get("hash") != hash_:
-            text = f"made under the definitions {journal.definitions.get('hash')}, given are {hash_}"
-            self._tell(Kind.DEFINITIONS, text, commit)
+        self._definitions(commit)
         if journal.to_offset < journal.from_offset:
             text = f"ends at offset {journal.to_offset}, before its beginning {journal.from_offset}"
             self._tell(Kind.INPUT_OVERLAP, text, commit)
+
+    def _definitions(self, commit: Commit) -> None:
+        """Who tells no text goes on with the last one, or is older than texts in journals: then the file must do."""
+        named, last, told = commit.journal.definitions, self.definitions, commit.journal.definitions_text
+        self.definitions = named
+        given = self.program.hash
+        if not told and not last and named.get("hash") != given:
+            text = f"made under the definitions {named.get('hash')}, given are {given}, and no text is told"
+            self._tell(Kind.DEFINITIONS, text, commit)
+        elif not told and last and named != last:
+            text = f"made under the definitions {named.get('hash')}, those before it under {last.get('hash')}: no text"
+            self._tell(Kind.DEFINITIONS, text, commit)
+        elif last and told and _order(named) <= _order(last) and named != last:
+            text = f"revision {named.get('version')} ({named.get('hash')}) follows revision {last.get('version')}"
+            self._tell(Kind.DEFINITIONS, text, commit)
 
     def _clock(self, commit: Commit) -> None:
         journal = commit.journal
@@ -116,3 +131,8 @@ class JournalLaws:
 
     def _tell(self, kind: Kind, message: str, *commits: Commit) -> None:
         self.report.add(Violation(kind, self.partition, message, tuple(commit.record for commit in commits)))
+
+
+def _order(definitions: Mapping[str, object]) -> int:
+    version = definitions.get("version")
+    return version if isinstance(version, int) else 0

@@ -85,6 +85,7 @@ class KafkaLog:
     # -- log.Log
 
     def records(self, topic: str, partition: int) -> Iterator[Record]:
+        self._cut(topic)
         return self._read(topic, partition, self._first[topic][partition], self._end[topic][partition])
 
     def after(self, topic: str, partition: int, offset: int) -> Iterator[Record]:
@@ -95,6 +96,7 @@ class KafkaLog:
         yield from self._read(topic, partition, offset, end)
 
     def first(self, topic: str, partition: int) -> int:
+        self._cut(topic)
         return self._first[topic][partition]
 
     def settled(self, partition: int) -> int | None:
@@ -104,12 +106,20 @@ class KafkaLog:
         return self._committed[partition]
 
     def end(self, topic: str, partition: int) -> int:
+        self._cut(topic)
         return self._end[topic][partition]
 
     def close(self) -> None:
         for consumer in (*self._open, self._asking):
             consumer.close()
         self._open.clear()
+
+    def _cut(self, topic: str) -> None:
+        """A topic that only the journal told of, written under definitions of before: its end is asked now. Raises
+        LogUnreadable when it is gone."""
+        if topic not in self._end:
+            self._first[topic] = self._ends(topic, OffsetSpec.earliest())
+            self._end[topic] = self._ends(topic, OffsetSpec.latest())
 
     # -- asking
 

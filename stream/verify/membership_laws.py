@@ -76,6 +76,6 @@ def _differences(life: Life, value: dict[str, Any]) -> list[str]:
         told[name] = [held["nth"], held["stage"], held["since"], held["change_id"], None]
     for name, held in value["segments"].items():
         told[name] = [held["nth"], True, held["since"], held["change_id"], held["control"]]
-    due = {name: of for name, of in life["of"].items() if of[1] is not False}
+    due = {name: of for name, of in life["of"].items() if of[1] is not False and of[1] is not None}
     names = due.keys() | told.keys() if life["whole"] else due.keys()
     return wrong + sorted(name for name in names if due.get(name) != told.get(name))

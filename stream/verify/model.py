@@ -7,27 +7,29 @@ survive its own encoding shows.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
+from stream.codec.definitions import DefinitionsText, definitions_key, encode_definitions
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_meta
 from stream.codec.outbound import Encoder, Origin
-from stream.codec.snapshot import decode_profile, digest, encode_profile
+from stream.codec.snapshot import decode_profile, digest, encode_profile, revision_of
 from stream.core.changes import Change
-from stream.core.events import Decoded, Erasure, Event, Reason, Rejected
+from stream.core.events import NEVER_MS, Decoded, Erasure, Event, Reason, Rejected
+from stream.core.migration import Migration
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
-from stream.core.program import Definition, Program
+from stream.core.program import Definition
 from stream.verify.disk import Disk
 from stream.verify.journal_laws import Commit
 from stream.verify.log import Names, Record
+from stream.verify.moves import Move, in_order
 from stream.verify.report import Expected
+from stream.verify.revisions import Revisions
 
 DIGEST_MODULUS = 1 << 128
-STEP_FIELDS = 3
 
 INTERNAL_DETAIL = "the processor failed on this record"
 """Text with a record on which the core failed when it was first read; the journal names it as `internal`."""
@@ -70,10 +72,11 @@ class Model:
     """`constants` is any meta record of the run: what it says of the run's beginning never changes."""
 
     def __init__(
-        self, partition: int, program: Program, names: Names, constants: Meta, first: JournalRecord, disk: Disk
+        self, partition: int, revisions: Revisions, names: Names, constants: Meta, first: JournalRecord, disk: Disk
     ) -> None:
         self.number = partition
-        self.program = program
+        self.revisions = revisions
+        self.program = revisions.current
         self.names = names
         self.constants = constants
         self.disk = disk
@@ -81,19 +84,35 @@ class Model:
         self.total = 0
         self.members: dict[str, int] = {}
         self.stepped_ms: int | None = None  # the latest step of the clock
-        self._marks: dict[str, int] = {}  # digests of the stored states of customers that this commit touched
-        self._places = {definition.name: place for place, definition in enumerate(program.definitions)}
-        self._encoder = Encoder(Origin(names.name, first.run_id, names.input, partition), program)
+        self.counts: Counter[int] = Counter()  # customers by revision
+        self._marks: dict[str, tuple[int, int]] = {}  # digest and revision of the stored states this commit touched
+        self._origin = Origin(names.name, first.run_id, names.input, partition)
+        self._encoders: dict[int, Encoder] = {}
+        self._stored: set[int] = set()  # revisions of which the state has the text
+        self._written: DefinitionsText | None = None
         start = Position(
             first.from_offset,
             replay_until_offset=constants.replay_until_offset,
             replay_until_ms=constants.replay_until_ms,
         )
-        self.partition = Partition(partition, program, self._load, disk.wakes, start)
+        self.partition = self._begin(start)
         self._originals: dict[int, Record] = {}
         self._times: dict[bytes, list[tuple[int, int]]] = {}
         self._short = False
         self._overdue_ms: int | None = None
+
+    def _begin(self, position: Position) -> Partition:
+        text = self.revisions.texts.get(self.program.version)
+        migration = Migration(self.program, self.revisions.earlier, self._following)
+        migration.began_ms = NEVER_MS if text is None else text.began_ms
+        return Partition(self.number, self.program, self._load, self.disk.wakes, position, migration=migration)
+
+    def revise(self, text: DefinitionsText) -> None:
+        """From the next commit on the definitions are those of this text, which it writes."""
+        self.program = self.revisions.current
+        self._encoders.pop(text.revision, None)
+        self._written = text
+        self.partition = self._begin(replace(self.partition.position(), sweep_after=""))
 
     def replay(self, commit: Commit, records: Iterable[Record], grace_ms: int, max_bytes: int) -> Replayed:
         """Do the commit again. `records`: the input's, within its offsets. Raises ModelFailed; then all is over."""
@@ -101,10 +120,10 @@ class Model:
         partition.grace_ms = grace_ms
         self._originals, self._times, self._short, self._overdue_ms = {}, {}, False, None
         internal = {offset for offset, reason in journal.rejected if reason == Reason.INTERNAL}
-        steps = deque(self._in_order(journal))
+        steps = in_order(journal)
         times = _ReadTimes(journal.batches)
         for record in records:
-            while steps and steps[0][0] <= record.offset:
+            while steps and steps[0].offset <= record.offset:
                 self._step(steps.popleft())
             read_ms = times.at(record.offset)
             if record.unreadable_headers:
@@ -131,24 +150,20 @@ class Model:
         if len(pending.rejected) != rejected:
             self._originals[record.offset] = record
 
-    def _in_order(self, journal: JournalRecord) -> Iterator[list[Any]]:
-        """The steps, and between them what was held and released."""
-        holds = deque(journal.holds)
-        for count, step in enumerate(journal.steps):
-            while holds and holds[0][1] <= count:
-                yield holds.popleft()
-            yield step
-        yield from holds
-
-    def _step(self, step: list[Any]) -> None:
-        offset, partition = step[0], self.partition
-        partition.skip_to(offset)
-        if len(step) > STEP_FIELDS:
-            _, _, at_ms, key, held = step
+    def _step(self, step: Move) -> None:
+        partition = self.partition
+        partition.skip_to(step.offset)
+        if step.kind == "hold":
+            _, _, at_ms, key, held = step.told
             partition.set_hold(key, bool(held), at_ms)
             return
-        _, clock_ms, popped = step
         try:
+            if step.kind == "sweep":
+                _, clock_ms, visited, most = step.told
+                partition.sweep(clock_ms, most)
+                self._short |= partition.pending.sweeps[-1][2] != visited
+                return
+            _, clock_ms, popped = step.told
             partition.step(clock_ms, popped)
         except Exception as error:
             raise ModelFailed(None) from error
@@ -167,6 +182,7 @@ class Model:
         self._memberships(outputs)
         self._states(outputs)
         self._rejected(outputs)
+        self._definitions(outputs)
         meta = self._meta(commit)
         outputs.setdefault(self.names.state, []).append(Expected(self.names.state, META_KEY, encode_meta(meta)))
         counts = {name: getattr(pending.counts, name) for name in pending.counts.__slots__}
@@ -184,34 +200,44 @@ class Model:
 
     def _changes(self, outputs: dict[str, list[Expected]]) -> None:
         for profile, change in self.partition.pending.changes:
-            value, headers = self._encoder.change(profile.customer_id, profile.born, change)
+            value, headers = self._encoder(change.revision).change(profile.customer_id, profile.born, change)
             key = profile.customer_id.encode()
-            for topic in (self.names.changes, *self._extra_topics(profile.customer_id, change)):
+            for topic in (self.names.changes, *self._extra_topics(profile, change)):
                 outputs.setdefault(topic, []).append(Expected(topic, key, value, headers))
         self._count_members()
 
-    def _extra_topics(self, customer_id: str, change: Change) -> list[str]:
+    def _encoder(self, revision: int) -> Encoder:
+        if revision not in self._encoders:
+            self._encoders[revision] = Encoder(self._origin, self.revisions.program(revision))
+        return self._encoders[revision]
+
+    def _extra_topics(self, profile: Profile, change: Change) -> list[str]:
         """A definition's own topic gets what is told of customers not held out; an erasure goes to every one whose
         definition has had a change of this life."""
-        definitions, prefix = self.program.definitions, self.names.prefix
+        prefix = self.names.prefix
         if change.definition is None:
-            told = [definitions[index].topic for index in self.disk.forget_told(customer_id)]
-            return list(dict.fromkeys(prefix + topic for topic in told if topic))
+            told = self.disk.forget_told(profile.customer_id)
+            definitions = self.revisions.program(change.revision).definitions
+            standing = zip(definitions, profile.standings.nth, strict=True)
+            topics = [each.topic for each, nth in standing if nth and each.name in told]
+            return list(dict.fromkeys(prefix + topic for topic in topics if topic))
         topic = change.definition.topic
+        self.disk.tell(profile.customer_id, change.definition.name)
         if not topic:
             return []
-        self.disk.tell(customer_id, self._places[change.definition.name])
         return [] if change.control else [prefix + topic]
 
     def _count_members(self) -> None:
         """Who is where after the commit; in the order in which keys were first met, since the bytes are compared."""
         moves: Counter[str] = Counter()
-        definitions = self.program.definitions
         for profile, change in self.partition.pending.changes:
             if change.definition is None:
+                definitions = self.revisions.program(change.revision).definitions
                 for definition, answer in zip(definitions, profile.answers, strict=True):
                     _move(moves, definition, answer, -1)
             else:
+                if change.former is not None:
+                    moves[f"{change.definition.name}/{change.former}"] -= 1
                 _move(moves, change.definition, change.before, -1)
                 _move(moves, change.definition, change.after, 1)
         for name, move in moves.items():
@@ -228,7 +254,9 @@ class Model:
             if profile is not None:
                 facts = self.program.facts(profile.cells, profile.now_ms)
                 replayed = profile.now_ms < self.constants.replay_until_ms
-                value, headers = self._encoder.membership(profile, profile.now_ms, facts, replayed)
+                value, headers = self._encoder(self.program.version).membership(
+                    profile, profile.now_ms, facts, replayed
+                )
             outputs.setdefault(topic, []).append(Expected(topic, customer_id.encode(), value, headers))
 
     def _states(self, outputs: dict[str, list[Expected]]) -> None:
@@ -237,9 +265,11 @@ class Model:
         for customer_id, profile in self.partition.pending.touched.items():
             key = customer_id.encode()
             value = None if profile is None else encode_profile(profile)
-            before = self._marks.get(customer_id)
+            before, former = self._marks.get(customer_id, (None, 0))
             if before is None and value is None:
                 continue  # came and went within the commit
+            self.counts[former] -= before is not None
+            self.counts[0 if profile is None else profile.revision] += profile is not None
             self.keys += (value is not None) - (before is not None)
             self.total = (self.total + (0 if value is None else digest(key, value)) - (before or 0)) % DIGEST_MODULUS
             outputs.setdefault(topic, []).append(Expected(topic, key, value))
@@ -251,18 +281,32 @@ class Model:
         topic = self.names.rejected
         for rejected in self.partition.pending.rejected:
             original = self._originals[rejected.offset]
-            headers = self._encoder.rejected_headers(original.headers, rejected)
+            headers = self._encoder(self.program.version).rejected_headers(original.headers, rejected)
             outputs.setdefault(topic, []).append(Expected(topic, original.key, original.value, headers))
+
+    def _definitions(self, outputs: dict[str, list[Expected]]) -> None:
+        topic, written = self.names.state, self._written
+        if written is not None:
+            key, value = definitions_key(written.revision), encode_definitions(written)
+            outputs.setdefault(topic, []).append(Expected(topic, key, value))
+            self._stored.add(written.revision)
+            self._written = None
+        for revision in sorted(self._stored):
+            if revision != self.program.version and not self.counts[revision]:
+                outputs.setdefault(topic, []).append(Expected(topic, definitions_key(revision), None))
+                self._stored.remove(revision)
 
     def _meta(self, commit: Commit) -> Meta:
         journal, constants = commit.journal, self.constants
+        current = self.program.version
+        earlier = {str(each): count for each, count in sorted(self.counts.items()) if count and each != current}
         return Meta(
             next_offset=journal.to_offset,
             commit_number=journal.commit_number,
             nonce=journal.nonce,
             clock_ms=journal.clock_ms,
             wake_cursor_ms=journal.wake_cursor_ms,
-            program=constants.program,
+            program=journal.definitions,
             run_id=journal.run_id,
             partition_count=constants.partition_count,
             keys=journal.keys,
@@ -271,16 +315,21 @@ class Model:
             replay_until_ms=constants.replay_until_ms,
             journal_digest=commit.digest,
             members=self.members,
+            earlier=earlier,
+            sweep_after=self.partition.position().sweep_after if earlier else "",
             holds=dict(self.partition.holds),
         )
 
     # -- customers
 
+    def _following(self, customer_id: str, limit: int) -> list[tuple[str, int]]:
+        return [(each, revision_of(value)) for each, value in self.disk.following(customer_id, limit)]
+
     def _load(self, customer_id: str) -> Profile | None:
         stored = self.disk.state(customer_id)
         if stored is None:
             return None
-        self._marks[customer_id] = digest(customer_id.encode(), stored)
+        self._marks[customer_id] = (digest(customer_id.encode(), stored), revision_of(stored))
         return decode_profile(customer_id, stored, self.program)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from stream.codec.definitions import DefinitionsText
 from stream.codec.journal import JournalRecord, decode_journal
 from stream.core.program import Program
-from stream.errors import UnreadableState
+from stream.errors import LogUnreadable, UnreadableState
 from stream.verify.change_laws import ChangeLaws
 from stream.verify.cold_restore import Restored, restore_cold
 from stream.verify.disk import Disk
@@ -21,6 +22,7 @@ from stream.verify.membership_laws import MembershipLaws
 from stream.verify.model import Model, ModelFailed, Replayed
 from stream.verify.partial import Partial
 from stream.verify.report import Expected, Kind, Report, Violation
+from stream.verify.revisions import Revisions
 from stream.verify.tape import Tape
 from stream.verify.tapes import (
     by_event_id,
@@ -64,6 +66,7 @@ class PartitionCheck:
         self.report = report
         self.progress = progress
         self.disk = Disk()
+        self.revisions = Revisions(program)
         self.laws = JournalLaws(partition, program, report)
         self.laws.whole = log.first(names.journal, partition) == 0
         self.model: Model | None = None
@@ -71,6 +74,7 @@ class PartitionCheck:
         self.tail: dict[int, Commit] = {}  # by number: the last commit that is settled, and those at the cut's edge
         self.moving: set[bytes] = set()  # customers of commits at the cut's edge
         self.digest_told = False
+        self.unusable = False  # the definitions that the first commit tells
         self.undated = False  # some of the input has its producers' timestamps
         self._open()
 
@@ -90,8 +94,7 @@ class PartitionCheck:
                 Tape(log.records(names.rejected, partition), by_source_offset), names.rejected, Kind.REJECTED_DIFFERS
             ),
         }
-        for topic in extra_topics(self.program, names):
-            self.strict[topic] = self._strict(Tape(log.records(topic, partition), by_event_id), topic)
+        self._open_extra(self.program)
         self.compacted = {
             names.memberships: Compacted(
                 names.memberships,
@@ -103,6 +106,17 @@ class PartitionCheck:
                 self._tell, self.disk, log.markers, state_is_unique, state_kind,
             ),
         }  # fmt: skip
+
+    def _open_extra(self, program: Program) -> None:
+        """The topics that definitions ask for; those of a revision that is no longer given come up with it."""
+        for topic in extra_topics(program, self.names):
+            if topic in self.strict:
+                continue
+            try:
+                tape = Tape(self.log.records(topic, self.partition), by_event_id)
+                self.strict[topic] = self._strict(tape, topic)
+            except LogUnreadable as error:
+                self.report.not_checked(f"partition {self.partition}: {topic}, of definitions of before: {error}")
 
     def _strict(self, tape: Tape, topic: str | None = None, altered: Kind = Kind.ALTERED) -> Strict:
         trimmed = self.log.first(topic or self.names.changes, self.partition) > 0
@@ -161,6 +175,7 @@ class PartitionCheck:
         if settled:
             self.tail.clear()
         self.tail[journal.commit_number] = commit
+        revised = self._revised(journal)
         if last is None:
             self._begin(commit, restored)
         elif self.model is not None and not _continues(last.journal, journal):
@@ -169,10 +184,24 @@ class PartitionCheck:
             self.input.extend(self.log.after(self.names.input, self.partition, self.input_end))
             self.input_end = journal.to_offset
         if self.model is not None:
+            if revised is not None:
+                self.model.revise(revised)
             self._replay(self.model, commit, settled)
         elif self.partial is not None:
             self.partial.take(commit, settled)
         self.progress(self.partition, journal.to_offset, self.input_end)
+
+    def _revised(self, journal: JournalRecord) -> DefinitionsText | None:
+        """The definitions that begin with this commit, if some do."""
+        try:
+            revised = self.revisions.take(journal)
+        except UnreadableState as error:
+            self._without_model(f"the definitions of commit {journal.commit_number} can't be used: {error}")
+            self.unusable = True
+            return None
+        if revised is not None:
+            self._open_extra(self.revisions.current)
+        return revised
 
     def _begin(self, commit: Commit, restored: Restored) -> None:
         """The first commit decides whether all of it can be done again."""
@@ -186,11 +215,13 @@ class PartitionCheck:
             why = f"the input begins at offset {first}, the first commit at {journal.from_offset}: the rest is deleted"
         elif restored.meta is None:
             why = "no meta record tells how the run began"
-        elif journal.definitions.get("hash") != self.program.hash:
-            why = "it was written under other definitions"
+        elif self.unusable:
+            why = "its definitions can't be used"
+        elif journal.definitions.get("hash") != self.revisions.current.hash:
+            why = "it was written under other definitions, and does not tell them"
         if why is None:
             assert restored.meta is not None
-            self.model = Model(partition, self.program, self.names, restored.meta, journal, self.disk)
+            self.model = Model(partition, self.revisions, self.names, restored.meta, journal, self.disk)
         else:
             self.partial = Partial(partition, self.log, self.names, self.input, self.strict, self._tell, self.report)
             self._without_model(why)

@@ -35,7 +35,7 @@ class WakeLaws:
     ) -> None:
         """The clock's changes of one commit. Each was decided by a step that had passed its due instant by the grace,
         or when a record of the same customer was read whose event time is later than the due instant."""
-        steps = {clock_ms for _, clock_ms, _ in journal.steps}
+        steps = {clock_ms for _, clock_ms, *_ in (*journal.steps, *journal.sweeps)}
         self._stepped.extend(steps)
         for record, value in changes:
             cause = value.get("cause")

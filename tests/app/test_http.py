@@ -233,6 +233,7 @@ async def test_status_tells_what_each_partition_does_and_nothing_of_a_customer()
             {
                 "partition": 0, "state": "live", "position": 1, "committed": 1, "high_watermark": 1, "lag": 0,
                 "clock": now, "blocked": None, "next_wake": due, "wakes": None, "definitions": PROGRAM.hash,
+                "revision": 1, "customers_of_earlier_revisions": {}, "warming": {},
                 "commit_number": 1, "last_commit": now, "customers": 1, "last_error": None,
             }
         ]  # fmt: skip

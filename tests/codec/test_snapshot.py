@@ -116,6 +116,7 @@ def test_a_body_of_another_shape_is_refused(body: bytes) -> None:
 
 def test_state_written_under_other_definitions_is_refused() -> None:
     other = Profile("c-1042", (0, 0), 3, [])
+    other.revision = SHOP.version
     with pytest.raises(UnreadableState, match="found answers of 3 definitions, expected 4"):
         decode_profile("c-1042", encode_profile(other), SHOP)
 

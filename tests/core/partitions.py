@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 
-from stream.core.changes import Change, ClockCause, EventCause
+from stream.core.changes import Change, ClockCause, DefinitionsCause, EventCause
+from stream.core.coverage import kept_since
 from stream.core.events import Erasure, Event
+from stream.core.migration import Earlier, Migration
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
 from stream.core.wakes import Entry
@@ -20,6 +22,8 @@ class House:
     """One partition and what was committed of it. `told`: the changes of the committed and the pending work."""
 
     def __init__(self, program: CompiledProgram, grace_ms: int = GRACE, position: Position | None = None) -> None:
+        self.grace_ms = grace_ms
+        self.earlier: dict[int, Earlier] = {}
         self.profiles: dict[str, Profile] = {}
         self.entries: set[Entry] = set()
         self.kept: list[Change] = []
@@ -40,6 +44,29 @@ class House:
         while not self.partition.step(clock_ms, 3):
             pass
         return self
+
+    def revise(self, program: CompiledProgram, began_ms: int) -> House:
+        """Go on with other definitions, as a worker does that was restarted with them."""
+        self.commit()
+        old = self.partition.program
+        kept = self.earlier[old.version].kept if old.version in self.earlier else {}
+        self.earlier[old.version] = Earlier(old, kept)
+        self.earlier[program.version] = Earlier(program, kept_since(old, kept, program, began_ms))
+        migration = Migration(program, self.earlier.__getitem__, self._following)
+        migration.began_ms = began_ms
+        position = self.partition.position()
+        self.partition = Partition(7, program, self._load, self._between, position, self.grace_ms, migration)
+        return self
+
+    def sweep(self, clock_ms: int, limit: int = 100) -> House:
+        self.step(clock_ms)
+        while not self.partition.sweep(clock_ms, limit):
+            pass
+        return self
+
+    def _following(self, after: str, limit: int) -> list[tuple[str, int]]:
+        later = sorted(customer_id for customer_id in self.profiles if customer_id > after)
+        return [(customer_id, self.profiles[customer_id].revision) for customer_id in later[:limit]]
 
     def commit(self) -> House:
         for customer_id, profile in self.partition.pending.touched.items():
@@ -70,10 +97,13 @@ class House:
 
 def told_as(change: Change) -> tuple[str, str, int, str]:
     """(definition, where to, when, brought by what): the short form of a change."""
-    cause = {EventCause: "event", ClockCause: "clock"}.get(type(change.cause), "erasure")
+    cause = {EventCause: "event", ClockCause: "clock", DefinitionsCause: "definitions"}.get(
+        type(change.cause), "erasure"
+    )
     if change.definition is None:
         return "customer", "erased", change.effective_ms, cause
-    assert change.after is not None
     stages = change.definition.stages
+    if change.after is None:
+        return change.definition.name, "-", change.effective_ms, cause
     to = stages[change.after] if stages else ("out", "in")[change.after]
     return change.definition.name, to, change.effective_ms, cause

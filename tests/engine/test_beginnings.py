@@ -5,21 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stream.errors import StartRefused
-from stream.rules.compile import compile_program
-from stream.rules.load import parse_definitions
-from tests.engine.test_engine import PROGRAM, SHOP, changes, shop
+from tests.engine.test_engine import PROGRAM, changes, shop
 from tests.engine.world import Worker
-
-CHANGED = compile_program(parse_definitions([("shop.yaml", SHOP.replace("ago(30d)", "ago(20d)"))]))
-
-
-async def test_changed_definitions_are_refused():
-    world = shop()
-    first = Worker(world, PROGRAM, nonce="first")
-    await first.assign(0)
-    await first.settle()
-    with pytest.raises(StartRefused, match="definitions have changed"):
-        await Worker(world, CHANGED, nonce="second").assign(0)
 
 
 async def test_events_that_were_deleted_before_they_were_read_are_missed():

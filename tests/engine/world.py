@@ -74,6 +74,7 @@ class MemoryStore:
         self.customers: dict[bytes, bytes] = {}
         self.wakes: set[tuple[int, bytes]] = set()
         self.meta_bytes: bytes | None = None
+        self.own: dict[bytes, bytes] = {}
 
     def meta(self) -> bytes | None:
         return self.meta_bytes
@@ -81,7 +82,18 @@ class MemoryStore:
     def get(self, key: bytes) -> bytes | None:
         return self.customers.get(key)
 
-    def write(self, customers, wakes_added, wakes_removed, meta) -> None:
+    def following(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        return sorted(entry for entry in self.customers.items() if entry[0] > key)[:limit]
+
+    def reserved(self) -> dict[bytes, bytes]:
+        return dict(self.own)
+
+    def write(self, customers, wakes_added, wakes_removed, meta, reserved=()) -> None:
+        for key, value in reserved:
+            if value is None:
+                self.own.pop(key, None)
+            else:
+                self.own[key] = value
         for key, value in customers:
             if value is None:
                 self.customers.pop(key, None)

@@ -28,9 +28,9 @@ OTHERS = {
 """Series of Prometheus itself, of its Python client, and of the verifier."""
 
 WORDS = {
-    "abs", "absent", "and", "bool", "by", "changes", "clamp_min", "count", "deriv", "group_left", "histogram_quantile",
-    "ignoring", "increase", "max", "max_over_time", "min", "offset", "on", "or", "predict_linear", "rate", "sum",
-    "time", "unless", "vector", "without",
+    "abs", "absent", "and", "bool", "by", "changes", "clamp_min", "count", "delta", "deriv", "group_left",
+    "histogram_quantile", "ignoring", "increase", "label_replace", "max", "max_over_time", "min", "offset", "on",
+    "or", "predict_linear", "rate", "sum", "time", "unless", "vector", "without",
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from stream.codec.instants import from_text
-from stream.codec.journal import META_KEY, JournalRecord, decode_journal, decode_meta
-from stream.codec.snapshot import digest, parked_of, wake_of
+from stream.codec.journal import META_KEY, RESERVED, JournalRecord, decode_journal, decode_meta
+from stream.codec.snapshot import digest, parked_of, revision_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.engine.local import decode_local
@@ -21,6 +21,7 @@ from tests.simulation.client import CHANGES, INPUT, JOURNAL, MEMBERSHIPS, REJECT
 from tests.simulation.definitions import PROGRAM
 from tests.simulation.events import payload
 from tests.simulation.expected import Item, Row, expect
+from tests.simulation.expected_revised import expect as expect_revised
 from tests.simulation.items import PARTITIONS
 from tests.simulation.process import GRACE_MS, MAX_EVENT_BYTES
 from tests.simulation.world import World
@@ -60,11 +61,16 @@ def _outputs(world: World, partition: int) -> Iterator[str]:
         yield "an id came twice"
     world.counts["changes"] += len(changes)
     world.counts["changes by silence"] += sum(change["cause"]["kind"] == "clock" for change in changes)
+    world.counts["changes by definitions"] += sum(change["cause"]["kind"] == "definitions" for change in changes)
     world.counts["corrections"] += sum(change.get("corrects") is not None for change in changes)
 
 
 def _expectation(world: World, partition: int, journal: list[JournalRecord]) -> Iterator[str]:
-    expected = expect(history(world, partition, journal))
+    revised = any(record.definitions["version"] > 1 for record in journal)
+    if revised and any(record.holds for record in journal):
+        return  # what of a migration is kept back, and since when, only a replay can tell
+    items = list(history(world, partition, journal))
+    expected = expect_revised(items) if revised else expect(of_one_revision(items))
     world.counts["duplicates passed over"] += expected.duplicates
     world.counts["answers kept back"] += expected.held
     changes = [row_of(json.loads(record.value or b"")) for record in world.broker.values(CHANGES, partition)]
@@ -77,27 +83,44 @@ def _expectation(world: World, partition: int, journal: list[JournalRecord]) -> 
 
 
 def history(world: World, partition: int, journal: list[JournalRecord]) -> Iterator[tuple[int, Item]]:
-    """The input as it can be read, with the steps of the clock between, as the journal tells them."""
-    steps = [step for record in journal for step in _steps(record)]
+    """The input as it can be read, with the steps of the clock between, as the journal tells them, what was held and
+    released, and of a migration where commits end, under which revision, and what its sweep visits."""
+    moves = [move for record in journal for move in _moves(record)]
     batches = [(first, read_ms) for record in journal for first, read_ms in record.batches]
     read_ms = 0
     for offset, _ in world.broker.log(INPUT, partition).committed():
-        while steps and steps[0][0] <= offset:
-            yield offset, steps.pop(0)[1]
+        while moves and moves[0][0] <= offset:
+            yield moves.pop(0)
         while batches and batches[0][0] <= offset:
             read_ms = batches.pop(0)[1]
         yield offset, ("record", read_ms, world.sent[partition, offset])
-    yield from steps
+    yield from moves
 
 
-def _steps(record: JournalRecord) -> Iterator[tuple[int, Item]]:
-    """Steps of the clock, and what was held and released between them."""
-    holds = list(record.holds)
+def of_one_revision(items: list[tuple[int, Item]]) -> list[tuple[int, Item]]:
+    """Without what tells of a migration."""
+    return [item for item in items if item[1][0] not in ("commit", "sweep")]
+
+
+def _moves(record: JournalRecord) -> Iterator[tuple[int, Item]]:
+    """A sweep goes on at a step of its offset and clock, and never after something was held or released."""
+    yield record.from_offset, ("commit", record.definitions_text.get("began_ms", 0), record.definitions["version"])
+    holds, sweeps = list(record.holds), list(record.sweeps)
     for count, (offset, clock_ms, _) in enumerate(record.steps):
         while holds and holds[0][1] == count:
+            yield from map(_swept, sweeps)
+            sweeps = []
             yield _held(holds.pop(0))
+        while sweeps and (sweeps[0][0], sweeps[0][1]) < (offset, clock_ms):
+            yield _swept(sweeps.pop(0))
         yield offset, ("clock", clock_ms - GRACE_MS, None)
+    yield from map(_swept, sweeps)
     yield from map(_held, holds)
+
+
+def _swept(sweep: list[int]) -> tuple[int, Item]:
+    offset, clock_ms, _, most = sweep
+    return offset, ("sweep", clock_ms - GRACE_MS, most)
 
 
 def _held(hold: list[Any]) -> tuple[int, Item]:
@@ -161,10 +184,13 @@ def _clock(world: World, partition: int, journal: list[tuple[Entry, JournalRecor
 def _state(world: World, partition: int) -> Iterator[str]:
     """Changelog, meta, committed offset and the owner's store say the same; no wake that is due is left."""
     customers: dict[bytes, bytes] = {}
+    reserved: dict[bytes, bytes] = {}
     meta_bytes = None
     for record in world.broker.values(STATE, partition):
         if record.key == META_KEY:
             meta_bytes = record.value
+        elif (record.key or b"").startswith(RESERVED):
+            reserved[record.key or b""] = record.value or b""
         elif record.value is None:
             customers.pop(record.key or b"", None)
         else:
@@ -179,10 +205,18 @@ def _state(world: World, partition: int) -> Iterator[str]:
         yield "the state topic does not add up to its meta"
     if world.broker.offsets.get(partition) != (meta.next_offset, offset_metadata(meta)):
         yield f"committed {world.broker.offsets.get(partition)}, the meta says {meta.next_offset}, {meta.commit_number}"
+    revisions = {revision_of(value) for value in customers.values()}
+    if meta.earlier or revisions - {meta.program["version"]}:
+        yield f"customers of revisions {revisions} are left, the meta says {meta.earlier}"
+    texts = {key for key, value in reserved.items() if value}
+    if len(texts) != 1:
+        yield f"the texts of {len(texts)} revisions are left"
     disk = world.stores().get(partition)
     if disk is None:
         return
     store = disk.folders[partition].now
+    if store.reserved != {key: reserved[key] for key in texts}:
+        yield "the owner's store has other definitions than the state topic"
     if store.customers != customers:
         yield "the owner's store is not what the state topic holds"
     if store.meta is None or decode_local(store.meta)[1] != meta:

@@ -26,6 +26,9 @@ MUST_HAPPEN = (
     "poison record", "erasure", "core failed", "upstream transaction committed", "upstream transaction aborted",
     "hold", "release", "answers kept back", "clock blocked: control-unreachable",
     "commit", "changes", "changes by silence", "corrections", "duplicates passed over", "world of storms",
+    "definitions deployed",
+    "changes by definitions",
+    "exit: StartRefused",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The definitions of every simulated world, and a program that breaks on certain messages."""
+"""The definitions of every simulated world, those they are changed to, and programs that break on certain messages."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ DAY_MS = 24 * HOUR_MS
 ACTIVE_MS = 30 * DAY_MS
 KEEN_MS = 7 * DAY_MS
 BROWSING_MS = HOUR_MS
+REVISED_MS = {"active": 20 * DAY_MS, "browsing": 2 * HOUR_MS, "regular": 20 * DAY_MS, "curious": 3 * HOUR_MS}
+"""The windows of the second revision."""
 
 TEXT = """\
 definitions: 1
@@ -40,14 +42,44 @@ segments:
     control_group: 50%
 """
 
+REVISED = """\
+definitions: 1
+name: simulated
+revision: 2
+events:
+  purchase: Order Completed
+  browse: Product Viewed
+facts:
+  orders: count(purchase)
+dimensions:
+  lifecycle:
+    stages:
+      - prospect: orders == 0
+      - active: last(purchase) > ago(20d)
+      - gone: otherwise
+segments:
+  browsing:
+    when: count(browse, 2h) >= 1
+  lost:
+    when: lifecycle == "gone"
+    topic: win-back
+    control_group: 50%
+  regular:
+    when: count(purchase, 20d) >= 2
+  curious:
+    when: count("Signed In", 3h) >= 1
+    topic: curious
+"""
+BACK = TEXT.replace("name: simulated", "name: simulated\nrevision: 3")
+
 DEFINITIONS = parse_definitions([("simulated.yaml", TEXT)])
 
 BREAKS = "breaks-"
 """The core fails on messages whose id begins so."""
 
 
-def _fragile() -> CompiledProgram:
-    program = compile_program(DEFINITIONS)
+def _fragile(text: str) -> CompiledProgram:
+    program = compile_program(parse_definitions([("simulated.yaml", text)]))
     fragile = copy.copy(program)
 
     def fold(cells: list[Any], event: Event) -> bool:
@@ -60,4 +92,6 @@ def _fragile() -> CompiledProgram:
     return fragile
 
 
-PROGRAM = _fragile()
+PROGRAM = _fragile(TEXT)
+PROGRAMS = {1: PROGRAM, 2: _fragile(REVISED), 3: _fragile(BACK)}
+LAST_REVISION = 3

@@ -6,7 +6,7 @@ was there: an old directory copied back, or the tail of the log torn off by a cr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stream.codec.snapshot import digest, wake_of
@@ -24,9 +24,10 @@ class Contents:
     customers: dict[bytes, bytes] = field(default_factory=dict)
     wakes: set[StoredWake] = field(default_factory=set)
     meta: bytes | None = None
+    reserved: dict[bytes, bytes] = field(default_factory=dict)
 
     def copy(self) -> Contents:
-        return Contents(dict(self.customers), set(self.wakes), self.meta)
+        return Contents(dict(self.customers), set(self.wakes), self.meta, dict(self.reserved))
 
 
 @dataclass
@@ -124,6 +125,7 @@ class SimulatedStore:
         wakes_added: list[StoredWake],
         wakes_removed: list[StoredWake],
         meta: bytes | None,
+        reserved: Sequence[tuple[bytes, bytes | None]] = (),
     ) -> None:
         self._host.reach("before store write")
         contents = self._contents
@@ -133,6 +135,11 @@ class SimulatedStore:
                 contents.customers.pop(key, None)
             else:
                 contents.customers[key] = value
+        for key, value in reserved:
+            if value is None:
+                contents.reserved.pop(key, None)
+            else:
+                contents.reserved[key] = value
         contents.wakes.difference_update(wakes_removed)
         contents.wakes.update(wakes_added)
         if meta is not None:
@@ -144,6 +151,12 @@ class SimulatedStore:
 
     def scan(self) -> Iterator[tuple[bytes, bytes]]:
         return iter(sorted(self._contents.customers.items()))
+
+    def following(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        return sorted(entry for entry in self._contents.customers.items() if entry[0] > key)[:limit]
+
+    def reserved(self) -> dict[bytes, bytes]:
+        return dict(self._contents.reserved)
 
     def check(self, keys: int, digest_sum: int) -> str | None:
         customers = self._contents.customers

@@ -81,6 +81,8 @@ class Surroundings(Protocol):
     now_ms: int
     rng: Random
     broker: Broker
+    deployed: int
+    sweep_chunk: int
 
     @property
     def wall_ms(self) -> int: ...

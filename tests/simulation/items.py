@@ -15,6 +15,8 @@ from tests.simulation.definitions import ACTIVE_MS, BROWSING_MS, DAY_MS, HOUR_MS
 from tests.simulation.host import Fault
 
 PARTITIONS = 2
+DEPLOYING = 0.4
+"""In so many worlds definitions change."""
 INSTANCES = ("a", "b", "c")
 WINDOWS = (ACTIVE_MS, KEEN_MS, BROWSING_MS)
 
@@ -68,6 +70,18 @@ def program(seed: int) -> list[Item]:
         made = rng.choices(makers, weights)[0](rng, f"c{rng.randrange(customers)}")
         records += sum(item.what in ("send", "repeat", "poison", "erase") for item in made)
         items += made
+    return _with_deployments(seed, items)
+
+
+def _with_deployments(seed: int, items: list[Item]) -> list[Item]:
+    """In some worlds changed definitions are deployed, worker by worker, and in some of those taken back."""
+    rng = Random(f"deployments {seed}")
+    if rng.random() >= DEPLOYING:
+        return items
+    for _ in range(rng.choice((1, 1, 2))):
+        at = rng.randint(len(items) // 4, len(items))
+        given = {"instance": rng.choice(INSTANCES), "kill": rng.random() < 0.5}
+        items = [*items[:at], Item("deploy", given, _pause(rng)), *items[at:]]
     return items
 
 

@@ -18,9 +18,11 @@ from pytest import MonkeyPatch
 from stream.codec.outbound import Encoder
 from stream.core import partition as partition_module
 from stream.core.memory import Verdict
+from stream.core.migration import Carrier
 from stream.core.partition import Partition
 from stream.core.wakes import Wakes
 from stream.engine import engine as engine_module
+from stream.engine import restore as restore_module
 from stream.engine import transaction as transaction_module
 from stream.engine.customers import Customers
 from stream.engine.engine import Engine
@@ -29,7 +31,7 @@ from stream.engine.task import PartitionTask
 from stream.engine.transaction import Outcome
 from stream.kafka.source import POLL_S, KafkaSource
 from tests import test_polling
-from tests.engine import test_beginnings, test_engine
+from tests.engine import test_beginnings, test_definitions, test_engine
 from tests.simulation import definitions
 from tests.simulation.broker import NO_MEMBER
 from tests.simulation.client import CHANGES, INPUT, STATE, SimulatedReads, SimulatedTransactions
@@ -469,14 +471,54 @@ def _(patch: MonkeyPatch) -> None:
 
 @planted(
     "definitions-unchecked", "a worker goes on with other definitions than the state was written with", 8,
-    law=test_beginnings.test_changed_definitions_are_refused,
+    law=test_definitions.test_changed_definitions_of_the_same_revision_are_refused,
 )  # fmt: skip
 def _(patch: MonkeyPatch) -> None:
-    check = Restorer._check_input
-    patch.setattr(
-        Restorer, "_check_input",
-        lambda self, partition, meta: check(self, partition, replace(meta, program={"hash": self.program.hash})),
-    )  # fmt: skip
+    patch.setattr(restore_module, "check_revision", lambda program, meta, reserved: None)
+
+
+# -- changed definitions
+
+
+@planted("carried-without-a-cell", "a customer who is carried over loses what one cell held")
+def _(patch: MonkeyPatch) -> None:
+    carried = Carrier._carried_cells
+
+    def mutated(self: Carrier, profile: Any) -> Any:
+        return [carried(self, profile)[0], *self._new.blank()[1:]]
+
+    patch.setattr(Carrier, "_carried_cells", mutated)
+
+
+@planted("sweep-skips", "one in three customers that the sweep comes to is passed over")
+def _(patch: MonkeyPatch) -> None:
+    following, hit = PartitionTask._following, every(3)
+
+    def mutated(self: PartitionTask, after: str, limit: int) -> list[tuple[str, int]]:
+        return [(key, self.program.version if hit() else found) for key, found in following(self, after, limit)]
+
+    patch.setattr(PartitionTask, "_following", mutated)
+
+
+@planted("exits-missing", "members of a segment that is removed are not told that they are out")
+def _(patch: MonkeyPatch) -> None:
+    patch.setattr(Carrier, "_end", lambda self, profile, place, revised, ended: None)
+
+
+@planted("warmth-forgotten", "definitions are judged at once though their history was not kept")
+def _(patch: MonkeyPatch) -> None:
+    patch.setattr(Carrier, "_warming", lambda self, profile, at_ms, began_ms: {})
+
+
+@planted("former-wakes-forgotten", "wakes of the former definitions do not fire before a customer is carried over")
+def _(patch: MonkeyPatch) -> None:
+    fire = Partition._fire_before
+
+    def mutated(self: Partition, profile: Any, time_ms: int, read_ms: int, program: Any = None) -> None:
+        if program is None:
+            fire(self, profile, time_ms, read_ms)
+
+    patch.setattr(Partition, "_fire_before", mutated)
 
 
 @planted(

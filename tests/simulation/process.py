@@ -21,13 +21,14 @@ from tests.simulation.client import (
     SimulatedSource,
     SimulatedTransactions,
 )
-from tests.simulation.definitions import PROGRAM
+from tests.simulation.definitions import PROGRAMS
 from tests.simulation.disk import SimulatedStores
 from tests.simulation.host import Host, Instance, Surroundings
 
 COMMIT_INTERVAL_S = 0.1
 GRACE_MS = 2_000
 MAX_EVENT_BYTES = 4_096
+TICKS_A_SECOND = 5
 CACHE_CUSTOMERS = 4
 """Fewer than there are, so that customers are evicted and read again."""
 
@@ -72,12 +73,15 @@ class Process(Host):
             max_event_bytes=MAX_EVENT_BYTES, grace_ms=GRACE_MS, cache_customers=CACHE_CUSTOMERS, nonce=self.name,
             versions={"code": "simulated"},
         )  # fmt: skip
+        self.revision = world.deployed
+        definitions = PROGRAMS[self.revision]
         beginning = Beginning("earliest", partitions, lambda: f"{rng.getrandbits(32):08x}", self.clock)
-        restorer = Restorer(PROGRAM, reads, reads, SimulatedStores(self, instance.disk), beginning, observer)
+        restorer = Restorer(definitions, reads, reads, SimulatedStores(self, instance.disk), beginning, observer)
         outside = Outside(
             self.source, self.transactions, reads, restorer, self.clock, self.die, self.reach, SimulatedControls(self)
         )
-        self.engine = Engine(PROGRAM, EngineSettings(COMMIT_INTERVAL_S, task), outside, observer)
+        settings = EngineSettings(COMMIT_INTERVAL_S, task, definitions_rate=TICKS_A_SECOND * world.sweep_chunk)
+        self.engine = Engine(definitions, settings, outside, observer)
         self.source.owner = self.engine
         self._start(self._run)
 

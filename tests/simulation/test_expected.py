@@ -8,7 +8,7 @@ from stream.codec.inbound import decode
 from stream.codec.journal import decode_journal
 from stream.core.events import Erasure, Event
 from tests.oracle.history import Log, Oracle, Step
-from tests.simulation.check import history
+from tests.simulation.check import history, of_one_revision
 from tests.simulation.client import INPUT, JOURNAL
 from tests.simulation.definitions import BREAKS, DEFINITIONS
 from tests.simulation.expected import Row, expect
@@ -17,8 +17,11 @@ from tests.simulation.process import MAX_EVENT_BYTES
 from tests.simulation.run import settled
 from tests.simulation.world import World
 
-CALM = [seed for seed in range(12) if all(item.what != "hold" for item in program(seed))]
-"""Worlds in which nothing is held: of that the general oracle knows nothing."""
+OTHERWISE = ("hold", "deploy")
+CALM = [
+    seed for seed in range(60) if not World(seed).stormy and all(item.what not in OTHERWISE for item in program(seed))
+][:8]
+"""Worlds in which nothing is held and the definitions stay: of that the general oracle knows nothing."""
 
 
 @pytest.mark.parametrize("seed", CALM)
@@ -27,7 +30,7 @@ def test_the_expectation_is_what_the_oracle_tells(seed: int) -> None:
         assert not world.stormy, "take another seed: how far a step came in a storm only a replay can tell"
         for partition in (0, 1):
             journal = [decode_journal(record.value or b"") for record in world.broker.values(JOURNAL, partition)]
-            items = list(history(world, partition, journal))
+            items = of_one_revision(list(history(world, partition, journal)))
             log = oracle_log(world, partition, items)
 
             told = sorted(map(row_of, Oracle(DEFINITIONS).run(log)), key=lambda row: row[0])

@@ -17,8 +17,10 @@ from typing import Any
 from stream.codec.control import Control
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
 from stream.engine.task import WAKES_PER_COMMIT
+from stream.errors import StartRefused
 from tests.simulation.broker import Broker, State, Transaction
 from tests.simulation.client import INPUT, MEMBERSHIPS, STATE
+from tests.simulation.definitions import LAST_REVISION
 from tests.simulation.disk import Disk
 from tests.simulation.events import Sent, payload, poison
 from tests.simulation.host import Armed, Fault, Host, Instance
@@ -46,8 +48,10 @@ class World:
         self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
         self.most_skew_ms = 0
+        self.deployed = 1  # revision of the definitions with which a process starts
         weather = Random(f"weather {seed}")
         self.wakes_per_commit = weather.choice((1, 3)) if weather.random() < STORMY else WAKES_PER_COMMIT
+        self.sweep_chunk = Random(f"chunk {seed}").choice((1, 1, 2, 5))
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._timer = 0
         self._dead: list[Host] = []
@@ -112,8 +116,13 @@ class World:
         self._dead.append(host)
         if error is not None:
             self.happened(f"exit: {type(error).__name__}")
-            if not isinstance(error, Fenced | OutcomeUnknown):
+            refused = isinstance(error, StartRefused) and self._is_behind(host)
+            if not isinstance(error, Fenced | OutcomeUnknown) and not refused:
                 self.problems.append(f"{host.name} ended with {type(error).__name__}: {error}")
+
+    def _is_behind(self, host: Host) -> bool:
+        """Whether it runs definitions that others have gone beyond."""
+        return isinstance(host, Process) and host.revision < self.deployed
 
     def _bury(self) -> None:
         dead, self._dead = self._dead, []
@@ -145,6 +154,16 @@ class World:
             self.happened("stop")
             process.instance.wanted = again
             process.stop(lambda: self.broker.group.leave(instance) if leave else None)
+
+    def deploy(self, instance: str, kill: bool) -> None:
+        """The next definitions are there; this worker is started anew, others when they happen to."""
+        if self.deployed < LAST_REVISION:
+            self.deployed += 1
+            self.happened("definitions deployed")
+        if kill:
+            self.kill(instance)
+        else:
+            self.stop(instance, leave=False, again=True)
 
     def kill(self, instance: str, again: bool = True) -> None:
         process = self.processes.get(instance)
@@ -293,6 +312,9 @@ class World:
         self.broker.controls.clear()
         for process in self.processes.values():
             process.thaw()
+        for name, process in list(self.processes.items()):
+            if self._is_behind(process):
+                self.kill(name)
         if not any(instance.wanted for instance in self.instances.values()):
             self.start("a")
 
@@ -325,6 +347,8 @@ class World:
                     return f"partition {partition}: something is still held"
                 if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved or task.backlog:
                     return f"partition {partition}: its clock is behind"
+                if task.remaining:
+                    return f"partition {partition}: {task.remaining} customers are not carried over"
         return None if len(owners) == PARTITIONS else "a partition has no owner"
 
     def end(self) -> None:

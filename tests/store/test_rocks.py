@@ -164,3 +164,25 @@ def test_wake_keys_order_as_their_instants_and_read_back(first: int, second: int
 @given(key=st.binary(max_size=4), other=st.binary(max_size=5))
 def test_nothing_stands_between_a_key_and_the_one_after_it(key: bytes, other: bytes) -> None:
     assert (other > key) == (other >= after(key))
+
+
+def test_the_customers_after_a_key_come_in_order_and_no_more_than_asked_for(store: StateStore) -> None:
+    store.write([(key, b"1") for key in (b"bob", b"ann", b"cy", "é".encode())], [], [], b"meta")
+
+    assert [key for key, _ in store.following(b"", 2)] == [b"ann", b"bob"]
+    assert [key for key, _ in store.following(b"bob", 9)] == [b"cy", "é".encode()]
+    assert store.following("é".encode(), 1) == []
+
+
+def test_the_processors_own_records_stand_apart_from_customers_and_meta(tmp_path: Path) -> None:
+    store = StateStore.open(tmp_path / "p", MEMORY)
+    store.write([(b"ann", b"1")], [], [], None, [(b"\x00definitions/1", b"one")])
+    store.write([], [], [], b"meta", [(b"\x00definitions/2", b"two")])
+    store.write([], [], [], b"meta", [(b"\x00definitions/1", None)])
+    store.close()
+
+    store = StateStore.open(tmp_path / "p", MEMORY)
+
+    assert store.reserved() == {b"\x00definitions/2": b"two"}
+    assert (list(store.scan()), store.meta()) == ([(b"ann", b"1")], b"meta")
+    store.close()

@@ -249,7 +249,7 @@ async def test_changes_deleted_by_retention_are_counted_and_the_rest_is_replayed
     [
         ("changes", 30, {"value": b"{}"}, Kind.CHANGE_UNREADABLE),
         ("memberships", -1, {"value": None}, Kind.MEMBERSHIP_FOLD),
-        ("state", 40, {"value": b"other"}, Kind.STATE_FOLD),
+        ("state", 41, {"value": b"other"}, Kind.STATE_FOLD),
         ("rejected", -1, {"value": b"other"}, Kind.REJECTED_DIFFERS),
         ("journal", -2, {"value": b"{}"}, Kind.JOURNAL_UNREADABLE),
     ],

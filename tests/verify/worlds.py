@@ -75,6 +75,16 @@ class Copy:
         journal = decode_journal(self.topics["journal"][place].value or b"")
         self.edit("journal", place, value=encode_journal(replace(journal, **edit(journal))))
 
+    def text_at(self, key: bytes) -> int:
+        """Where the text of definitions under this key is written."""
+        return next(at for at, record in enumerate(self.topics["state"]) if record.key == key and record.value)
+
+    def drop_text(self, key: bytes) -> None:
+        del self.topics["state"][self.text_at(key)]
+
+    def alter_text(self, key: bytes) -> None:
+        self.edit_json("state", self.text_at(key), lambda told: told.update(began_ms=told["began_ms"] + 1))
+
     def edit_meta(self, place: int, edit: Callable[[Meta], dict[str, Any]]) -> None:
         meta = decode_meta(self.topics["state"][place].value or b"")
         self.edit("state", place, value=encode_meta(replace(meta, **edit(meta))))

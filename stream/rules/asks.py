@@ -1,0 +1,77 @@
+"""What conditions ask of a customer's past: which cell, how far back, how many. Kept beside `needs`, which says what is
+kept for all of them together: an ask tells whether what another revision kept is enough for this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from stream.core.events import FOREVER_MS
+from stream.core.program import Ask
+from stream.rules.needs import FIRST_SEEN, Key, last_key, leaf_key
+from stream.rules.patterns import newest_levels
+from stream.rules.tree import Arithmetic, Compare, Fact, FirstSeen, Leaf, Literal, Node, Now, Silent, Type
+from stream.rules.walk import children, descendants
+
+
+def asks_of(conditions: Iterable[Node], zone: str) -> tuple[Ask, ...]:
+    """What these conditions ask, the same once. Traits are asked of the latest value alone: no past.
+
+    An event's instant that is compared with a duration (`last(x) > ago(30d)`) is asked as far back as that duration;
+    words without a window, and instants compared with something else, for ever.
+    """
+    found: dict[Ask, None] = {}
+    for condition in conditions:
+        found.update(dict.fromkeys(_asked(condition, FOREVER_MS, zone)))
+    return tuple(found)
+
+
+def cell_key(key: Key, zone: str) -> str:
+    """A cell's key as text. Days are those of a zone: of another zone they are other days."""
+    parts = (*key, zone) if key[0] in ("days", "day_log") else key
+    return "\0".join(parts)
+
+
+def _asked(node: Node, reach_ms: int, zone: str) -> Iterator[Ask]:
+    """`reach_ms`: how far back an instant is looked at here."""
+
+    def ask(key: Key, reach_ms: int, keep: int | None = None) -> Ask:
+        return Ask(cell_key(key, zone), reach_ms, keep, node.text, str(node.place))
+
+    if isinstance(node, Fact):
+        yield from _asked(node.value, reach_ms, zone)
+        return
+    newest = newest_levels(node)
+    if newest is not None:
+        leaf, levels = newest
+        yield ask(leaf_key(leaf), _reach(leaf), max((1, *levels.levels)) + 1)
+    elif isinstance(node, Leaf):
+        instant = node.word in ("first", "last") and node.prop is None
+        yield ask(leaf_key(node), reach_ms if instant else _reach(node))
+    elif isinstance(node, Silent):
+        yield ask(last_key(node.selector), node.duration_ms)
+        yield ask(FIRST_SEEN, node.duration_ms)
+    elif isinstance(node, FirstSeen):
+        yield ask(FIRST_SEEN, reach_ms)
+    elif isinstance(node, Compare):
+        reach_ms = _reach_of(node)
+        for child in children(node):
+            yield from _asked(child, reach_ms, zone)
+    elif not isinstance(node, Literal):
+        for child in children(node):
+            yield from _asked(child, reach_ms, zone)
+
+
+def _reach_of(node: Compare) -> int:
+    """How far back a comparison looks at the one instant it compares with now: as far as its durations say. For ever,
+    when instants of several events are compared with each other, or a duration is reckoned with."""
+    below = list(descendants(node))
+    instants = sum(isinstance(each, Leaf | FirstSeen) for each in below)
+    reckoned = any(isinstance(each, Arithmetic) and each.op in ("*", "/") for each in below)
+    lengths = [each.value for each in below if isinstance(each, Literal) and each.type is Type.DURATION]
+    if instants != 1 or reckoned or not any(isinstance(each, Now) for each in below):
+        return FOREVER_MS
+    return max(lengths, default=FOREVER_MS)
+
+
+def _reach(leaf: Leaf) -> int:
+    return FOREVER_MS if leaf.window_ms is None else leaf.window_ms + leaf.before_ms

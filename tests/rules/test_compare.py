@@ -1,0 +1,77 @@
+"""Laws of comparing two revisions: what is other is named, with how long it can't be answered."""
+
+from __future__ import annotations
+
+from stream.rules.compare import Comparison, compare
+from stream.rules.compile import compile_program
+from stream.rules.load import parse_definitions
+
+DAY = 86_400_000
+HEAD = "definitions: 1\nname: shop\nrevision: {}\nevents: {{purchase: Order Completed}}\ntraits: {{age: number}}\n"
+OLD = """dimensions:
+  lifecycle:
+    stages:
+      - prospect: count(purchase) == 0
+      - active: last(purchase) > ago(30d)
+      - inactive: otherwise
+segments:
+  lost: {when: 'lifecycle == "inactive"', topic: win-back}
+  keen: {when: 'count(purchase, 10d) >= 2'}
+"""
+
+
+def compared(new: str, revision: int = 2, old: str = OLD) -> Comparison:
+    def read(text: str, number: int):
+        definitions = parse_definitions([("shop.yaml", HEAD.format(number) + text)])
+        return definitions, compile_program(definitions)
+
+    return compare(read(old, 1), read(new, revision))
+
+
+def test_nothing_is_other_in_the_same_file() -> None:
+    assert compared(OLD, 1) == Comparison(revision=None, differences=())
+
+
+def test_a_change_needs_a_higher_revision_and_it_is_said_which() -> None:
+    said = compared(OLD.replace("30d", "60d"), 1).revision
+    assert said is not None and "`revision: 2`" in said
+    assert compared(OLD.replace("30d", "60d"), 2).revision is None
+
+
+def test_what_is_added_removed_and_changed_is_named_with_what_changed() -> None:
+    new = OLD.replace("  keen: {when: 'count(purchase, 10d) >= 2'}", "  other: {when: 'traits.age > 3'}")
+    new = new.replace("30d", "60d").replace("topic: win-back", "topic: wins, control_group: 5%")
+    told = {(each.how, each.kind, each.name): each.what for each in compared(new).differences}
+    assert told == {
+        ("removed", "segment", "keen"): (),
+        ("changed", "dimension", "lifecycle"): (
+            "stage active: last(purchase) > ago(30d) -> last(purchase) > ago(60d)",
+        ),
+        ("changed", "segment", "lost"): ("topic: win-back -> wins", "control_group: none -> 0.05"),
+        ("added", "segment", "other"): (),
+    }
+    assert compared(new).topics == ("wins",)
+
+
+def test_a_definition_that_only_rests_on_a_changed_one_is_told_as_such() -> None:
+    (_, lost) = compared(OLD.replace("30d", "60d")).differences
+    assert (lost.name, lost.what) == ("lost", ("what it rests on is changed",))
+
+
+def test_it_says_how_long_a_longer_window_is_not_covered() -> None:
+    assert compared(OLD.replace("10d", "25d")).warming == {"keen": 15 * DAY}
+    assert compared(OLD.replace("10d", "5d")).warming == {}
+
+
+def test_what_begins_blank_counts_for_ever_or_is_a_trait_is_told_apart() -> None:
+    new = (
+        OLD
+        + """  looks: {when: 'count(page, 7d) >= 3'}
+  ever: {when: 'count(screen) >= 1 and traits.age > 20'}
+"""
+    )
+    comparison = compared(new)
+    assert comparison.warming == {"looks": 7 * DAY}
+    assert [line.partition(": ")[2] for line in comparison.blank] == ["count(page, 7d) >= 3"]
+    assert [line.partition(": ")[2] for line in comparison.ever] == ["count(screen)"]
+    assert comparison.traits == ("traits.age",)
