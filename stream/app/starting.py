@@ -12,7 +12,7 @@ from stream.errors import StartRefused
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.settings import HEADROOM_BYTES
 from stream.kafka.skew import Skew, measure_skew
-from stream.kafka.topics import TopicProblem, input_limit_bytes, limit_bytes, short_history
+from stream.kafka.topics import TopicProblem, limits_bytes, short_history
 from stream.rules.compile import CompiledProgram
 
 RECORD_ROOM_BYTES = 32 << 10
@@ -46,9 +46,9 @@ def check_definitions_fit(settings: Settings, program: CompiledProgram) -> None:
     """Raises StartRefused when the text of the definitions, which travels with the state, is too large for a record."""
     text = DefinitionsText(program.version, program.hash, program.fingerprint, 0, {}, program.files)
     size = len(encode_definitions(text)) + RECORD_ROOM_BYTES
-    limits = {"the worker's producer": input_limit_bytes(settings) + HEADROOM_BYTES} | {
-        topic: limit_bytes(settings, topic) for topic in (settings.topics.state, settings.topics.journal)
-    }
+    names = settings.topics
+    limits = limits_bytes(settings, [names.input, names.state, names.journal])
+    limits["the worker's producer"] = limits.pop(names.input) + HEADROOM_BYTES
     for where, limit in limits.items():
         if size > limit:
             raise StartRefused(

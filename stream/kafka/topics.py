@@ -105,13 +105,13 @@ def input_partitions(settings: Settings) -> int:
 
 def input_limit_bytes(settings: Settings) -> int:
     """The largest record the input takes."""
-    return limit_bytes(settings, settings.topics.input)
+    return limits_bytes(settings, [settings.topics.input])[settings.topics.input]
 
 
-def limit_bytes(settings: Settings, topic: str) -> int:
-    """The largest record a topic takes."""
-    found = _describe(_admin(settings), [topic], settings)[topic]
-    return DEFAULT_LIMIT_BYTES if found is None else _limit(found)
+def limits_bytes(settings: Settings, topics: Sequence[str]) -> dict[str, int]:
+    """The largest record each topic takes."""
+    found = _describe(_admin(settings), topics, settings)
+    return {topic: DEFAULT_LIMIT_BYTES if each is None else _limit(each) for topic, each in found.items()}
 
 
 def tells_append_time(settings: Settings) -> bool:
