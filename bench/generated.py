@@ -23,7 +23,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from bench.load import FLUSH_S, customer, event, partition_of, producer_config
+from bench.load import FLUSH_S, Undelivered, customer, event, partition_of, producer_config
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, Meta, encode_meta
 from stream.codec.snapshot import decode_profile, digest, encode_profile
@@ -192,17 +192,16 @@ def _members(program: Program, profile: Profile) -> list[str]:
 
 def write(broker: str, topic: str, every: Iterator[tuple[int, bytes, bytes]]) -> int:
     """Put records on the topic; returns how many. Raises SystemExit when the broker does not take all."""
-    producer, count = confluent_kafka.Producer(producer_config(broker)), 0
+    producer, undelivered, count = confluent_kafka.Producer(producer_config(broker)), Undelivered(), 0
     for partition, key, value in every:
         while True:
             try:
-                producer.produce(topic, value, key, partition)
+                producer.produce(topic, value, key, partition, undelivered)
                 break
             except BufferError:
                 producer.poll(0.1)
         count += 1
-    if producer.flush(FLUSH_S):
-        raise SystemExit("the broker did not take everything")
+    undelivered.check(producer.flush(FLUSH_S))
     return count
 
 

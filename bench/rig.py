@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.generated import Crowd
 from tests.kafka.apache import ApacheKafka
+from tests.kafka.kit import end_offsets
 from tests.kafka.pipeline import Pipeline, Worker
 
 PARTITIONS = 4
@@ -149,7 +150,14 @@ class Rig:
                     raise BenchFailed(f"{crowd.customers} customers are not generated within {limit:.0f} s") from None
                 if writer.returncode != 0:
                     raise BenchFailed(f"the generator ended with {writer.returncode}:\n{said}{complaints[-LOG_TAIL:]}")
-        return crowd.customers / (time.monotonic() - started)
+        seconds = time.monotonic() - started
+        arrived = sum(end_offsets(self.kafka.bootstrap, self.pipeline.topic("segmenter-state")).values())
+        if arrived != crowd.customers + self.partitions:
+            raise BenchFailed(
+                f"{arrived} records stand on the state topic, expected {crowd.customers} customers and "
+                f"{self.partitions} meta records"
+            )
+        return crowd.customers / seconds
 
     def _generator(self, crowd: Crowd, share: str) -> subprocess.Popen[str]:
         command = [

@@ -112,7 +112,7 @@ def scale(field: Field) -> Iterator[None]:
 def lose_directory(field: Field) -> Iterator[None]:
     worker = field.any_worker()
     _take_down(field, worker)
-    shutil.rmtree(worker.data_dir)
+    shutil.rmtree(worker.data_dir, ignore_errors=True)
     yield from _again(field, worker)
 
 
@@ -133,6 +133,7 @@ def old_directory(field: Field) -> Iterator[None]:
     _take_down(field, worker)
     kept = worker.data_dir.with_name(f"{worker.data_dir.name}.kept")
     present = worker.data_dir.with_name(f"{worker.data_dir.name}.present")
+    worker.data_dir.mkdir(exist_ok=True)  # a worker that was only just started has none yet
     worker.data_dir.rename(present)
     shutil.copytree(kept if kept.exists() else present, worker.data_dir)
     shutil.rmtree(kept, ignore_errors=True)
