@@ -336,8 +336,8 @@ FAMILIES = (
         _TIME,
         GAUGE,
         "held_since_timestamp_seconds",
-        "What is held, and since when? `hold` is its key; `by` is silence_hold, reject_stop_ratio, or human. Absent: "
-        "nothing is.",
+        "What is held, and since when? `hold` is its key; `by` is silence_hold, reject_stop_ratio, "
+        "segmenter (known from a state only), or human. Absent: nothing is.",
         ("hold", "by"),
     ),
     Family(

@@ -33,6 +33,7 @@ from stream.core.events import NEVER_MS, Reason
 from stream.core.holds import CLOCK, EVENT, SEGMENT, STOPPED
 from stream.core.program import Definition, Program
 from stream.engine.guard import GUARDS
+from stream.engine.holding import RESTORED
 from stream.engine.observer import COMMIT_PHASES, CommitReport, Observer
 from stream.metric_families import (
     CLOCK_REASONS,
@@ -393,7 +394,7 @@ class Metrics(Observer):
         family = self._families["held_since_timestamp_seconds"]
         family.clear()
         for key, control in in_force.items():
-            by = control.by if control.by in GUARDS else "human"
+            by = control.by if control.by in (*GUARDS, RESTORED) else "human"
             family.labels(key if key.startswith(STOPPED) or key in self._holdable else OTHER_EVENTS, by).set(
                 control.at_ms / 1000
             )

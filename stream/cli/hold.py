@@ -78,7 +78,7 @@ def release(
     from stream.kafka.control import KafkaControls
 
     controls = KafkaControls(settings)
-    held = controls.read()
+    held = controls.held()
     # What is held is known by what is written there: the definitions may have changed since.
     wanted = list(held) if what == "all" else [_plain_key(what, key, event)]
     for each in wanted:
@@ -107,7 +107,7 @@ def holds(
     settings = settings_of(config, broker, name=name, definitions=definitions)
     from stream.kafka.control import KafkaControls
 
-    held = KafkaControls(settings).read()
+    held = KafkaControls(settings).held()
     rows = [
         {"key": key, "by": each.by, "at": to_text(each.at_ms), "reason": each.reason, "lift": command(key)}
         for key, each in sorted(held.items())

@@ -227,6 +227,7 @@ class Engine:
                 return
             task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
             self.tasks[partition] = task
+            self.holding.restored(restored.meta.holds)
             task.hold(self.holding.keys, self.outside.clock())
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
             warming = task.revisions.warming(task.partition.clock_ms)

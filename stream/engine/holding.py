@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from stream.codec.control import Control
 from stream.engine.interfaces import Controls, OutcomeUnknown
 
+RESTORED = "segmenter"
+"""Who holds what only a partition's state knew of."""
+
 
 class ControlsUnreachable(OutcomeUnknown):
     """Nobody knows what is held now."""
@@ -20,16 +23,13 @@ class NoControls:
     """Where there is no control topic: what is held is what was written here."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Control] = {}
+        self._held: dict[str, Control | None] = {}
 
-    def read(self) -> Mapping[str, Control]:
+    def read(self) -> Mapping[str, Control | None]:
         return dict(self._held)
 
     def write(self, key: str, control: Control | None) -> None:
-        if control is None:
-            self._held.pop(key, None)
-        else:
-            self._held[key] = control
+        self._held[key] = control
 
 
 class Holding:
@@ -38,6 +38,7 @@ class Holding:
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
         self._known: Mapping[str, Control] = {}
+        self._released: frozenset[str] = frozenset()
         self._own: dict[str, Control] = {}
 
     @property
@@ -55,14 +56,25 @@ class Holding:
         self._own = {**self._own, key: control}
         return True
 
+    def restored(self, holds: Mapping[str, int]) -> None:
+        """What was in force in a partition by its last commit (key -> since when). Of what nobody ever wrote, nobody
+        can have said to release it: its worker was killed before it had told, so it is told now."""
+        for key, since_ms in holds.items():
+            if key not in self._released:
+                self.hold(
+                    key, Control(RESTORED, since_ms, "kept with a partition's state, and not on the control topic")
+                )
+
     def refresh(self) -> None:
         """Write what is new and read what is held. Blocks; called from worker threads. Raises ControlsUnreachable."""
         own = self._own
         try:
             for key, control in own.items():
                 self._controls.write(key, control)
-            self._known = self._controls.read()
+            told = self._controls.read()
         except OutcomeUnknown as error:
             raise ControlsUnreachable from error
+        self._known = {key: control for key, control in told.items() if control is not None}
+        self._released = frozenset(key for key, control in told.items() if control is None)
         # What was decided meanwhile is written the next time.
         self._own = {key: control for key, control in self._own.items() if key not in own}

@@ -89,8 +89,8 @@ class Offsets(Protocol):
 class Controls(Protocol):
     """What is held in the whole pipeline. Safe to call from several threads. Raises OutcomeUnknown."""
 
-    def read(self) -> Mapping[str, Control]:
-        """What is held now, by key: everything written before the call is counted."""
+    def read(self) -> Mapping[str, Control | None]:
+        """What is held now, by key; None: it was released. Everything written before the call is counted."""
 
     def write(self, key: str, control: Control | None) -> None:
         """Hold a key, or release it (None). Written when it returns."""

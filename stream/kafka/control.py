@@ -32,16 +32,16 @@ class KafkaControls:
         self._producer: Producer | None = None
         self._assigned = False
         self._position = 0
-        self._held: dict[str, Control] = {}
+        self._told: dict[str, Control | None] = {}
 
-    def read(self) -> Mapping[str, Control]:
+    def read(self) -> Mapping[str, Control | None]:
         with self._lock:
             try:
                 self._read_to_end(time.monotonic() + ASK_S)
             except KafkaException as exception:
                 self._forget()
                 raise KafkaUnreachable(f"{self._topic}: {describe(error_of(exception))}") from exception
-            return dict(self._held)
+            return dict(self._told)
 
     def write(self, key: str, control: Control | None) -> None:
         failed: list[KafkaError] = []
@@ -62,6 +62,10 @@ class KafkaControls:
                 what = describe(failed[0]) if failed else f"no answer within {2 * ASK_S:.0f} s"
                 raise KafkaUnreachable(f"{self._topic}: {key} could not be written: {what}")
 
+    def held(self) -> dict[str, Control]:
+        """What is held, without what was released."""
+        return {key: control for key, control in self.read().items() if control is not None}
+
     def close(self) -> None:
         with self._lock:
             self._forget()
@@ -73,7 +77,7 @@ class KafkaControls:
         first, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, PARTITION), ASK_S)
         if not self._assigned or end < self._position:  # the first time, or the topic was made anew
             self._consumer.assign([TopicPartition(self._topic, PARTITION, first)])
-            self._assigned, self._position, self._held = True, first, {}
+            self._assigned, self._position, self._told = True, first, {}
         while self._position < end:
             for message in self._consumer.consume(BATCH, READ_S):
                 self._take(message)
@@ -93,10 +97,7 @@ class KafkaControls:
         self._position = offset + 1
         key = (message.key() or b"").decode("utf-8", "replace")
         value = message.value()
-        if value is None:
-            self._held.pop(key, None)
-        else:
-            self._held[key] = decode_control(value, message.timestamp()[1])
+        self._told[key] = None if value is None else decode_control(value, message.timestamp()[1])
 
     def _forget(self) -> None:
         """Begin anew with the next question: a handle that failed may have missed something."""

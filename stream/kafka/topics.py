@@ -31,6 +31,11 @@ _COMPACTED = {
     "delete.retention.ms": str(7 * DAY_MS),  # a reader that was away this long still sees an erasure
 }
 
+_CONTROL = {
+    "cleanup.policy": "compact",
+    "delete.retention.ms": str(30 * DAY_MS),  # a worker that was away this long still sees what was released
+}
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
@@ -88,7 +93,7 @@ def plan(settings: Settings, definitions_topics: Sequence[str], limit_bytes: int
         TopicSpec(topics.rejected, "rejected events", rejected),
         TopicSpec(topics.state, "state", dict(_COMPACTED)),
         TopicSpec(topics.journal, "journal", journal),
-        TopicSpec(topics.control, "holds", {"cleanup.policy": "compact"}, partitions=1),
+        TopicSpec(topics.control, "holds", dict(_CONTROL), partitions=1),
         *(TopicSpec(topics.extra(name), "a definition's changes", dict(_CHANGES)) for name in definitions_topics),
     ]
 

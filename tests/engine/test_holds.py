@@ -20,10 +20,10 @@ class Switchboard:
     """The control topic, in memory; survives workers."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Control] = {}
+        self.held: dict[str, Control | None] = {}
         self.silent = False
 
-    def read(self) -> dict[str, Control]:
+    def read(self) -> dict[str, Control | None]:
         if self.silent:
             raise OutcomeUnknown
         return dict(self.held)
@@ -144,6 +144,21 @@ async def test_a_hold_made_while_no_worker_ran_is_known_before_the_first_record_
     again = await shop.worker("n2")
     await again.settle()
     assert shop.lapsed() == []
+
+
+async def test_what_a_worker_held_and_was_killed_before_it_told_is_told_by_the_next_and_released_like_any() -> None:
+    shop, _ = await held_shop()
+    del shop.board.held["clock"]  # as if it had never been written
+    again = await shop.worker("n2")
+    await again.settle()
+    assert shop.board.held["clock"].by == "segmenter" and shop.lapsed() == []
+    shop.board.held["clock"] = None
+    await again.settle()
+    assert sorted(shop.lapsed()) == ["c0", "c2"]
+    third = await shop.worker("n3")
+    await third.settle()
+    assert shop.board.held["clock"] is None
+    assert verified(shop.world, PROGRAM).violations == []
 
 
 async def test_while_nobody_knows_what_is_held_the_clock_stands_still_and_says_why() -> None:

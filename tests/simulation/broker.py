@@ -129,7 +129,7 @@ class Broker:
         self.producers: dict[str, Producer] = {}
         self.offsets: dict[int, tuple[int, str]] = {}  # the group's, committed
         self.group = Group(partitions)
-        self.controls: dict[str, Control] = {}
+        self.controls: dict[str, Control | None] = {}
         self.timed_out = 0
 
     def log(self, topic: str, partition: int) -> Log:

@@ -145,14 +145,11 @@ class SimulatedControls:
     def __init__(self, host: Host) -> None:
         self._controls = host.world.broker.controls
 
-    def read(self) -> dict[str, Control]:
+    def read(self) -> dict[str, Control | None]:
         return dict(self._controls)
 
     def write(self, key: str, control: Control | None) -> None:
-        if control is not None:
-            self._controls[key] = control
-        else:
-            self._controls.pop(key, None)
+        self._controls[key] = control
 
 
 class SimulatedReads:

@@ -91,7 +91,8 @@ def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
     _silence(expected, sent.customer, life, time_ms)
     now_ms = max(life.judged_ms, time_ms)
     by_time = _answers(life, now_ms) if life.events else None
-    passed_over = by_time is not None and sent.kind not in RESTS_ON.values() and now_ms not in _turns(life)
+    due = _turns(life) | (set() if life.parked_ms is None else {max(life.parked_ms, life.judged_ms)})
+    passed_over = by_time is not None and not _matters(life, sent.kind, time_ms) and now_ms not in due
     life.events.append((time_ms, sent.kind))
     life.judged_ms = now_ms
     if not passed_over:
@@ -113,6 +114,15 @@ def _silence(expected: Expected, customer: str, life: _Life, before_ms: int) -> 
     for turn_ms in sorted(turn for turn in turns if begin_ms < turn < before_ms):
         _judge(expected, customer, life, turn_ms, "clock")
         life.looked_ms = max(life.looked_ms, turn_ms)
+
+
+def _matters(life: _Life, kind: str, time_ms: int) -> bool:
+    """Whether an event can bear on an answer: a browse does not when two newer ones are known, nor when it lay out of
+    the window already at the newest."""
+    if kind != BROWSE:
+        return kind == PURCHASE
+    browses = sorted(at_ms for at_ms, other in life.events if other == BROWSE)
+    return not browses or (time_ms > browses[-1] - BROWSING_MS and (len(browses) < 2 or time_ms > browses[-2]))
 
 
 def _turns(life: _Life) -> set[int]:

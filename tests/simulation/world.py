@@ -24,7 +24,7 @@ from tests.simulation.definitions import LAST_REVISION
 from tests.simulation.disk import Disk
 from tests.simulation.events import Sent, payload, poison
 from tests.simulation.host import Armed, Fault, Host, Instance
-from tests.simulation.items import PARTITIONS, Item
+from tests.simulation.items import HELD, PARTITIONS, Item
 from tests.simulation.process import Process
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -227,7 +227,8 @@ class World:
         self.happened("hold")
 
     def release(self, key: str) -> None:
-        if self.broker.controls.pop(key, None) is not None:
+        if self.broker.controls.get(key) is not None:
+            self.broker.controls[key] = None
             self.happened("release")
 
     # -- time
@@ -309,7 +310,7 @@ class World:
             instance.armed.clear()
             instance.faults.clear()
             instance.skew_ms = instance.cut_until_ms = 0
-        self.broker.controls.clear()
+        self.broker.controls.update(dict.fromkeys(HELD))
         for process in self.processes.values():
             process.thaw()
         for name, process in list(self.processes.items()):
