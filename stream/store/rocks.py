@@ -183,11 +183,8 @@ class StateStore:
 
     def reserved(self) -> dict[bytes, bytes]:
         """The processor's own records beside `meta`."""
-        try:
-            entries: list[Any] = list(self._meta.items(from_key=RESERVED_PREFIX))
-            return {key: value for key, value in entries if key.startswith(RESERVED_PREFIX)}
-        except Exception as error:
-            raise self._failed("read meta", error) from error
+        entries = self._steps(self._meta, lambda start: self._meta.items(from_key=start), _first, RESERVED_PREFIX)
+        return {key: value for key, value in entries if key.startswith(RESERVED_PREFIX)}
 
     def check(self, keys: int, digest: int) -> str | None:
         """Read everything: None when number and digest of the customers agree and each one's wake is in the index, else
@@ -209,6 +206,7 @@ class StateStore:
             )
             # An index may hold entries that count no longer: then only a look for each one's own tells.
             missing = 0 if derived == indexed else sum(1 for _ in self._missing_wakes())
+            self.reserved()
         except Exception as error:
             return f"can't be read to its end: {error}"
         if found != keys:
