@@ -79,6 +79,16 @@ def create_topics(admin: AdminClient, topics: Iterable[Topic]) -> None:
     ]
     for created in admin.create_topics(wanted, operation_timeout=CALL_SECONDS).values():
         created.result(CALL_SECONDS)
+    names = {topic.name for topic in wanted}
+    give_up = time.monotonic() + CALL_SECONDS
+    while missing := {name for name in names if not _is_known(admin, name)}:
+        assert time.monotonic() < give_up, f"made, and not known to the broker: {sorted(missing)}"
+        time.sleep(0.05)
+
+
+def _is_known(admin: AdminClient, name: str) -> bool:
+    found = admin.list_topics(timeout=CALL_SECONDS).topics.get(name)
+    return found is not None and found.error is None and bool(found.partitions)
 
 
 def delete_topics(admin: AdminClient, names: Iterable[str]) -> None:
