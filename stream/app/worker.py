@@ -14,6 +14,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, cast
 
 import faust
@@ -28,6 +29,7 @@ from stream.app.events import CustomerEvents, Feed
 from stream.app.http import add_routes, check_is_free
 from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
+from stream.app.orphans import Orphans
 from stream.app.progress import RestoreProgress
 from stream.app.recent import Recent
 from stream.app.starting import check_clock, check_definitions_fit, check_history
@@ -175,11 +177,13 @@ def build(
 
     seen = (topics.input, topics.changes, topics.state)
     watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, data_dir.path, clock)
-    strays = Strays(Membership(settings).given, source.held, die)
+    membership = Membership(settings)
+    strays = Strays(membership.given, source.held, die)
+    orphans = Orphans(partial(membership.unowned, partitions), membership.nudge)
     status = EngineStatus(engine, metrics.registry, recent, settings.instance, watch.held_back_s)
 
     async def look_on() -> None:
-        await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run(), strays.run())
+        await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run(), strays.run(), orphans.run())
 
     feed = Feed(
         app,

@@ -1,11 +1,14 @@
-"""What the group's coordinator says this worker has, asked by a handle of its own."""
+"""What the group's coordinator says this worker has, and what nobody has, asked by a handle of its own."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from struct import Struct
+from threading import Event
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stream.config import Settings
@@ -13,6 +16,9 @@ from stream.kafka.errors import create
 from stream.kafka.settings import admin_config, consumer_config
 
 ASK_S = 5.0
+NUDGE_S = 30.0
+"""Members join a new round at their next heartbeat, or when their commit is through."""
+
 STABLE = "Stable"
 WITHOUT_MEMBERS = ("Empty", "Dead")
 
@@ -25,8 +31,17 @@ class NoMember(Exception):
     """The group's coordinator answers, and does not know our instance."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unowned:
+    """Partitions of the input that no member has, and our place among the members, by name."""
+
+    partitions: frozenset[int]
+    rank: int
+
+
 class Membership:
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._group = settings.name
         self._input = settings.topics.input
         self._client_id = consumer_config(settings)["client.id"]
@@ -35,20 +50,53 @@ class Membership:
     def given(self) -> frozenset[int] | None:
         """Partitions of the input that the group has given to our instance. None: nobody can say now, for brokers do
         not answer or the group is changing. Raises NoMember: they answer, and we are none. Blocks."""
+        members = self._members()
+        if members is None:
+            return None
+        if self._client_id not in members:
+            raise NoMember
+        return members[self._client_id]
+
+    def unowned(self, partitions: int) -> Unowned | None:
+        """What nobody has of so many partitions. None: nobody can say now, or we are no member. Blocks."""
+        members = self._members()
+        if members is None or self._client_id not in members:
+            return None
+        owned = frozenset[int]().union(*members.values())
+        return Unowned(frozenset(range(partitions)) - owned, sorted(members).index(self._client_id))
+
+    def nudge(self) -> None:
+        """Make the group share its partitions out anew: somebody joins it for a moment, and leaves. Blocks."""
+        config = {**consumer_config(self._settings), "client.id": f"{self._client_id}-nudge"}
+        del config["group.instance.id"]  # whoever has one does not leave when it closes
+        joined = Event()
+        consumer = create(Consumer, config)
+        try:
+            consumer.subscribe([self._input], on_assign=lambda *_: joined.set())
+            give_up = time.monotonic() + NUDGE_S
+            while not joined.is_set() and time.monotonic() < give_up:
+                consumer.poll(0.1)
+        finally:
+            consumer.close()
+
+    def _members(self) -> dict[str, frozenset[int]] | None:
+        """Client id -> partitions of the input, of a group at rest; none for one that nobody is in. None: can't be
+        said."""
         try:
             # Not describe_consumer_groups: that aborts the process when the coordinator is away for long (librdkafka
             # issue 4605, here within 30 s each time). This older call names no instances, but our client id holds ours.
             groups = self._admin.list_groups(self._group, ASK_S)
         except KafkaException:
             return None
-        ours = [group for group in groups if group.id == self._group]
-        stable = [group for group in ours if group.state == STABLE]
-        members = [member for group in stable for member in group.members if member.client_id == self._client_id]
-        if members:
-            return frozenset(place for member in members for place in assigned(member.assignment, self._input))
-        if stable or all(group.state in WITHOUT_MEMBERS for group in ours):  # none: nobody has ever joined
-            raise NoMember
-        return None
+        ours = [group for group in groups if group.id == self._group]  # none: nobody has ever joined
+        if any(group.state not in (STABLE, *WITHOUT_MEMBERS) for group in ours):
+            return None
+        found: dict[str, frozenset[int]] = {}
+        for group in ours:
+            for member in group.members:
+                partitions = frozenset(assigned(member.assignment, self._input))
+                found[member.client_id] = found.get(member.client_id, frozenset()) | partitions
+        return found
 
 
 def assigned(assignment: bytes, topic: str) -> Iterator[int]:
