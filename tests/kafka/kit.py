@@ -79,7 +79,7 @@ def create_topics(admin: AdminClient, topics: Iterable[Topic]) -> None:
     ]
     for created in admin.create_topics(wanted, operation_timeout=CALL_SECONDS).values():
         created.result(CALL_SECONDS)
-    names = {topic.name for topic in wanted}
+    names = {new.topic for new in wanted}
     give_up = time.monotonic() + CALL_SECONDS
     while missing := {name for name in names if not _is_known(admin, name)}:
         assert time.monotonic() < give_up, f"made, and not known to the broker: {sorted(missing)}"
