@@ -25,7 +25,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.events import Sent, payload, poison
 from tests.simulation.host import Armed, Fault, Host, Instance
 from tests.simulation.items import HELD, PARTITIONS, Item
-from tests.simulation.process import GRACE_MS, Process
+from tests.simulation.process import Process
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 EXPIRY_MS = 100
@@ -348,9 +348,6 @@ class World:
                     return f"partition {partition}: something is still held"
                 if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved or task.backlog:
                     return f"partition {partition}: its clock is behind"
-                first_ms = task.partition.wakes.peek()  # a new owner's clock may stand where the former's stood
-                if first_ms is not None and first_ms <= task.partition.clock_ms - GRACE_MS:
-                    return f"partition {partition}: a wake is due"
                 if task.remaining:
                     return f"partition {partition}: {task.remaining} customers are not carried over"
         return None if len(owners) == PARTITIONS else "a partition has no owner"
