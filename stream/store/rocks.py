@@ -18,8 +18,10 @@ from typing import Any
 from rocksdict import ColumnFamily, Rdict, WriteBatch, WriteOptions
 
 from stream.codec.snapshot import digest as digest_of
+from stream.codec.snapshot import parked_of
 from stream.codec.snapshot import wake_of as wake_of_state
-from stream.core.events import FOREVER_MS
+from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.core.holds import PARKED_AT_MS
 from stream.engine.interfaces import StoredWake
 from stream.store.errors import explain
 from stream.store.keys import after, wake_key, wake_of
@@ -198,8 +200,7 @@ class StateStore:
             for key, value in self.scan():
                 found += 1
                 total += digest_of(key, value)
-                due_ms = wake_of_state(value)
-                if due_ms < FOREVER_MS:
+                for due_ms in _indexed_at(value):
                     derived += hash(wake_key(due_ms, key))
             indexed = sum(
                 map(hash, self._steps(self._wakes, lambda start: self._wakes.keys(from_key=start), _same, b""))
@@ -221,9 +222,9 @@ class StateStore:
     def _missing_wakes(self) -> Iterator[StoredWake]:
         """What the customers' states say must be in the index, and is not."""
         for key, value in self.scan():
-            due_ms = wake_of_state(value)
-            if due_ms < FOREVER_MS and self._wakes.get(wake_key(due_ms, key)) is None:
-                yield due_ms, key
+            for due_ms in _indexed_at(value):
+                if self._wakes.get(wake_key(due_ms, key)) is None:
+                    yield due_ms, key
 
     def sizes(self) -> dict[str, int]:
         """Bytes and counts over all column families, for metrics."""
@@ -285,6 +286,15 @@ class StateStore:
             if len(entries) < SCAN_STEP:
                 return
             start = after(key_of(entries[-1]))
+
+
+def _indexed_at(value: bytes) -> Iterator[int]:
+    """Where the index must name a customer of this state: at its wake, and among the parked."""
+    due_ms = wake_of_state(value)
+    if due_ms < FOREVER_MS:
+        yield due_ms
+    if parked_of(value) != NEVER_MS:
+        yield PARKED_AT_MS
 
 
 def _put_or_delete(batch: WriteBatch, key: bytes, value: bytes | None, family: ColumnFamily) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stream.codec.snapshot import digest, wake_of
-from stream.core.events import FOREVER_MS
+from stream.codec.snapshot import digest, parked_of, wake_of
+from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.core.holds import PARKED_AT_MS
 from stream.engine.interfaces import StoredWake
 from tests.simulation.host import Host
 
@@ -164,6 +165,7 @@ class SimulatedStore:
         if (len(customers), found) != (keys, digest_sum):
             return "count or digest differ"
         due = {(wake_of(value), key) for key, value in customers.items() if wake_of(value) < FOREVER_MS}
+        due |= {(PARKED_AT_MS, key) for key, value in customers.items() if parked_of(value) != NEVER_MS}
         return None if due <= self._contents.wakes else "wakes are missing"
 
     def close(self) -> None:
