@@ -128,6 +128,10 @@ class Disk:
     def came(self, topic: str, key: bytes) -> None:
         self._base.execute("DELETE FROM pending WHERE topic = ? AND key = ?", (topic, key))
 
+    def forget_tombstones(self, topic: str) -> None:
+        """Keys of which the newest record is a tombstone wait for nothing."""
+        self._base.execute("DELETE FROM pending WHERE topic = ? AND mark = ?", (topic, b""))
+
     def waiting(self, topic: str) -> Iterator[tuple[bytes, bytes]]:
         return iter(self._base.execute("SELECT key, mark FROM pending WHERE topic = ?", (topic,)))
 

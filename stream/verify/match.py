@@ -152,7 +152,6 @@ class Compacted:
         self.tell = tell
         self.matched = 0
         self.superseded = 0  # expected records that are gone, which is compaction's right
-        self.tombstones = 0  # newest of their keys, and gone
         self._disk = disk
         self._markers = markers
         self._unique = unique
@@ -169,8 +168,9 @@ class Compacted:
         for record in expected:
             found = self.tape.peek()
             if found is None:
+                # The topic has ended: compacted away, if something newer of the key comes.
                 if settled:
-                    self._ended(record)
+                    self._wait(record)
             elif same(found, record):
                 self._match(record)
             elif self._unique(record) and (ahead := self.tape.find(self.tape.identify(record))) is not None:
@@ -229,13 +229,6 @@ class Compacted:
         self._waits = True
         self._disk.wait_for(self.topic, record.key or b"", mark_of(record.value))
 
-    def _ended(self, record: Expected) -> None:
-        """The topic has ended: nothing newer follows, so only a tombstone may be gone."""
-        if record.value is None:
-            self.tombstones += 1
-        else:
-            self._wait(record)
-
     def _misfit(self, found: Record, record: Expected) -> None:
         """Another record stands exactly where this one must be."""
         ahead = self.tape.find(self.tape.identify(record))
@@ -272,10 +265,7 @@ class Compacted:
             self._stray(found)
         if not self._waits:
             return
-        for key, mark in list(self._disk.waiting(self.topic)):
-            if not mark:
-                self._disk.came(self.topic, key)
-                self.tombstones += 1
+        self._disk.forget_tombstones(self.topic)  # even the newest of its key goes once it is old
         if next(self._disk.waiting(self.topic), None) is None:
             return
         for record in later():
