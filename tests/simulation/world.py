@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from stream.codec.control import Control
+from stream.codec.snapshot import wake_of
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
 from stream.engine.task import WAKES_PER_COMMIT
 from stream.errors import StartRefused
@@ -25,7 +26,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.events import Sent, payload, poison
 from tests.simulation.host import Armed, Fault, Host, Instance
 from tests.simulation.items import HELD, PARTITIONS, Item
-from tests.simulation.process import Process
+from tests.simulation.process import GRACE_MS, Process
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 EXPIRY_MS = 100
@@ -348,6 +349,10 @@ class World:
                     return f"partition {partition}: something is still held"
                 if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved or task.backlog:
                     return f"partition {partition}: its clock is behind"
+                customers = process.instance.disk.folders[partition].now.customers.values()
+                if any(wake_of(value) <= task.meta.clock_ms - GRACE_MS for value in customers):
+                    # A new owner, its clock where the former's stood, hears of a storm's rest when time goes on.
+                    return f"partition {partition}: a wake is due"
                 if task.remaining:
                     return f"partition {partition}: {task.remaining} customers are not carried over"
         return None if len(owners) == PARTITIONS else "a partition has no owner"
