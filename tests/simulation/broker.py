@@ -6,6 +6,7 @@ late request counts if its producer's epoch still stands, and readers of committ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -32,6 +33,9 @@ class TooLarge(Exception):
 
 NO_MEMBER = ("", -1)
 """Group metadata that names nobody: the broker then fences nobody."""
+
+DELETE_RETENTION_MS = 4_000
+"""A tombstone stays so long after it was first met by compaction: longer than a restore takes."""
 
 RECORD_BYTES = 8_192
 """Larger records are refused: the largest of the input, and room for what a rejected one says besides."""
@@ -69,7 +73,7 @@ class Entry:
 class Log:
     def __init__(self) -> None:
         self.entries: list[Entry | None] = []  # None: compacted away
-        self.compacted: dict[int, Entry] = {}  # offset -> what lay there
+        self.horizons: dict[int, int] = {}  # offset of a tombstone -> when it may be compacted away
         self.open: dict[Transaction, int] = {}  # open transaction -> its first offset here
 
     @property
@@ -94,22 +98,33 @@ class Log:
     def committed(self) -> list[tuple[int, Entry]]:
         return self.read(0, self.end + 1)[0]
 
-    def ever_committed(self) -> list[tuple[int, Entry]]:
-        """As if nothing had been compacted away."""
-        gone = [(offset, entry) for offset, entry in self.compacted.items() if entry.readable]
-        return sorted([*self.committed(), *gone], key=lambda found: found[0])
+    def compact(self, until: int, now_ms: int) -> Counter[str]:
+        """What Kafka's cleaner does to what lies before `until` (its segments but the active one), never beyond the
+        stable end nor to the last entry. How much it dropped, by why.
 
-    def compact(self) -> int:
-        """Drop what a later record of the same key has replaced, and old markers; the last record stays. How many."""
+        Of each key the newest committed record there stays; aborted records go, and replace nothing. A tombstone that
+        is its key's newest stays until a pass that comes `DELETE_RETENTION_MS` after the first which met it.
+        (`Cleaner.buildOffsetMap` and `shouldRetainRecord` in Kafka's storage module; the horizon: KIP-534. Kafka keeps
+        markers as long; no reader sees them.)
+        """
+        until = min(until, self.stable_end, self.end - 1)
         newest: dict[bytes | None, int] = {}
-        for offset, entry in enumerate(self.entries[: self.stable_end]):
+        for offset, entry in enumerate(self.entries[:until]):
             if entry is not None and entry.readable:
                 newest[entry.record.key] = offset
-        dropped = 0
-        for offset, entry in enumerate(self.entries[: max(0, self.stable_end - 1)]):
-            if entry is not None and not (entry.readable and newest[entry.record.key] == offset):
-                self.entries[offset], self.compacted[offset] = None, entry
-                dropped += 1
+        dropped: Counter[str] = Counter()
+        for offset, entry in enumerate(self.entries[:until]):
+            if entry is None:
+                continue
+            if not (entry.readable and newest[entry.record.key] == offset):
+                dropped["replaced"] += 1
+            elif entry.record.value is None and now_ms >= self.horizons.setdefault(
+                offset, now_ms + DELETE_RETENTION_MS
+            ):
+                dropped["old tombstones"] += 1
+            else:
+                continue
+            self.entries[offset] = None
         return dropped
 
 

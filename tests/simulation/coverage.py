@@ -19,6 +19,7 @@ MUST_HAPPEN = (
     "committed offsets wait for an open transaction", "restore waits for an open transaction",
     "assigned", "revoked", "thrown out of the group", "kill", "stop", "freeze", "exit: Fenced", "exit: OutcomeUnknown",
     "data directory lost", "old data directory put back", "data directory damaged", "state or memberships compacted",
+    "old tombstones compacted away",
     "restored from disk", "restored from the changelog", "set aside: count or digest differ",
     "set aside: it was not finished",
     "wall clock steps ahead", "wall clock steps back", "clock blocked: clock-skew", "clock blocked: broker-unreachable",

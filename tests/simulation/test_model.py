@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream.engine.interfaces import Produce
-from tests.simulation.broker import TRANSACTION_MS, Broker, NotAMember, ProducerFenced, State
+from tests.simulation.broker import DELETE_RETENTION_MS, TRANSACTION_MS, Broker, NotAMember, ProducerFenced, State
 from tests.simulation.group import SESSION_MS, Group
 
 
@@ -85,15 +85,44 @@ def test_offsets_come_with_the_commit_and_only_from_members_of_this_generation()
     assert kafka.stable(0) and kafka.offsets[0] == (5, "")
 
 
+def kept(kafka: Broker) -> list[tuple[int, bytes | None]]:
+    return [(offset, entry.record and entry.record.value) for offset, entry in kafka.log("t", 0).committed()]
+
+
 def test_compaction_keeps_the_newest_of_each_key_at_its_offset() -> None:
     kafka = broker()
     for value in (b"1", b"2", b"3"):
         kafka.append(record(value))
     kafka.append(record(b"other", b"o"))
-    kafka.log("t", 0).compact()
-    assert [(at, entry.record and entry.record.value) for at, entry in kafka.log("t", 0).committed()] == [
-        (2, b"3"), (3, b"other"),
-    ]  # fmt: skip
+    kafka.log("t", 0).compact(until=2, now_ms=0)
+    assert kept(kafka) == [(1, b"2"), (2, b"3"), (3, b"other")]
+    kafka.log("t", 0).compact(until=4, now_ms=0)
+    assert kept(kafka) == [(2, b"3"), (3, b"other")]
+
+
+def test_compaction_drops_aborted_records_and_they_replace_nothing() -> None:
+    kafka = broker()
+    kafka.append(record(b"1"))
+    epoch = kafka.initialise("id")
+    kafka.produce("id", epoch, record(b"2"))
+    kafka.end_transaction("id", epoch, State.ABORTED)
+    kafka.append(record(b"other", b"o"))
+    kafka.log("t", 0).compact(until=9, now_ms=0)
+    assert kept(kafka) == [(0, b"1"), (3, b"other")]
+    assert kafka.log("t", 0).entries[1:3] == [None, None]
+
+
+def test_compaction_drops_a_tombstone_some_time_after_it_first_met_it() -> None:
+    kafka = broker()
+    for value in (b"1", None):
+        kafka.append(Produce("t", 0, b"k", value))
+    kafka.append(record(b"other", b"o"))
+    log = kafka.log("t", 0)
+    for now_ms in (5_000, 5_000 + DELETE_RETENTION_MS - 1):
+        log.compact(until=9, now_ms=now_ms)
+        assert kept(kafka) == [(1, None), (2, b"other")]
+    log.compact(until=9, now_ms=5_000 + DELETE_RETENTION_MS)
+    assert kept(kafka) == [(2, b"other")]
 
 
 def test_a_partition_moves_only_after_its_owner_has_let_go() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.__main__ import report
+from tests.simulation.broker import DELETE_RETENTION_MS
 from tests.simulation.coverage import MUST_HAPPEN, never_happened
 from tests.simulation.items import Item, program
 from tests.simulation.run import Result, run_items, run_seed, shrink
@@ -27,6 +28,22 @@ def test_whatever_happens_the_changes_are_the_expected_ones(first: int) -> None:
     failed = [report(result) for seed in range(first, first + CHUNK) if (result := run_seed(seed)).problems]
 
     assert failed == [], "\n".join(failed)
+
+
+def test_an_old_copy_of_an_erased_customer_is_set_aside_when_the_tombstone_is_gone() -> None:
+    event = {"customer": "c1", "event": "purchase", "late_ms": 0, "ahead_ms": 0, "id": "new"}
+    result = run_items(
+        1,
+        [
+            Item("start", {"instance": "a"}, 1_000), *[Item("send", event, 700)] * 6,
+            Item("erase", {"customer": "c1"}, 700), *[Item("compact")] * 5, Item("wait", {}, DELETE_RETENTION_MS),
+            *[Item("compact")] * 5, Item("old_disk", {"instance": "a", "age": 1}, 1_000),
+        ],
+    )  # fmt: skip
+
+    assert result.problems == []
+    assert result.counts["old tombstones compacted away"] and result.counts["old data directory put back"]
+    assert result.counts["set aside: count or digest differ"] == 1
 
 
 @pytest.mark.parametrize("seed", [3, 17, 42])

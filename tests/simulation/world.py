@@ -31,6 +31,9 @@ from tests.simulation.process import GRACE_MS, Process
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 EXPIRY_MS = 100
 """The transaction coordinator looks so often for transactions that are open too long."""
+CLEANED = 0.25
+"""In so many worlds the compacted topics are cleaned again and again, so that old tombstones go too."""
+CLEANING_MS = 1_500
 STORMY = 0.1
 """In so many worlds a commit takes next to no wakes, so that every silence is a storm of them."""
 SETTLE_ROUNDS = 160
@@ -52,6 +55,7 @@ class World:
         self.deployed = 1  # revision of the definitions with which a process starts
         weather = Random(f"weather {seed}")
         self.wakes_per_commit = weather.choice((1, 3)) if weather.random() < STORMY else WAKES_PER_COMMIT
+        self._cleaner = Random(f"cleaner {seed}")
         self.sweep_chunk = Random(f"chunk {seed}").choice((1, 1, 2, 5))
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._timer = 0
@@ -61,6 +65,8 @@ class World:
         self._latest: dict[str, Sent] = {}
         self._everything: list[Sent] = []
         self._expire()
+        if self._cleaner.random() < CLEANED:
+            self._clean()
         if self.stormy:
             self.happened("world of storms")
 
@@ -218,8 +224,15 @@ class World:
 
     def compact(self) -> None:
         for (topic, _), log in self.broker.logs.items():
-            if topic in (STATE, MEMBERSHIPS) and log.compact():
-                self.happened("state or memberships compacted")
+            if topic in (STATE, MEMBERSHIPS):
+                until = log.end if self._cleaner.random() < 0.5 else self._cleaner.randrange(log.end + 1)
+                dropped = log.compact(until, self.now_ms)
+                self.counts["state or memberships compacted"] += bool(dropped)
+                self.counts["old tombstones compacted away"] += dropped["old tombstones"]
+
+    def _clean(self) -> None:
+        self.compact()
+        self.at(self.now_ms + CLEANING_MS, self._clean)
 
     # -- holds
 
