@@ -362,9 +362,11 @@ class World:
                     return f"partition {partition}: something is still held"
                 if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved or task.backlog:
                     return f"partition {partition}: its clock is behind"
-                customers = process.instance.disk.folders[partition].now.customers.values()
-                if any(wake_of(value) <= task.meta.clock_ms - GRACE_MS for value in customers):
-                    # A new owner, its clock where the former's stood, hears of a storm's rest when time goes on.
+                clock_ms, folder = task.meta.clock_ms, process.instance.disk.folders[partition]
+                due = any(wake_of(value) <= clock_ms - GRACE_MS for value in folder.now.customers.values())
+                if due and clock_ms < self.wall_ms:
+                    # A new owner's clock stands where the former's stood, in the middle of a storm perhaps. One that
+                    # once believed in an hour to come goes on when that hour has come.
                     return f"partition {partition}: a wake is due"
                 if task.remaining:
                     return f"partition {partition}: {task.remaining} customers are not carried over"
