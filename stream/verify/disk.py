@@ -58,6 +58,11 @@ class Disk:
         sql = "SELECT due, key FROM wakes WHERE due BETWEEN ? AND ? ORDER BY due, key"
         return iter(self._base.execute(sql, (from_ms, until_ms)))
 
+    def count_wakes(self, due_ms: int) -> int:
+        row = self._base.execute("SELECT COUNT(*) FROM wakes WHERE due = ?", (due_ms,)).fetchone()
+        found: int = row[0]
+        return found
+
     def write_wakes(self, added: Iterable[tuple[int, str]], removed: Iterable[tuple[int, str]]) -> None:
         self._base.executemany("DELETE FROM wakes WHERE due = ? AND key = ?", removed)
         self._base.executemany("INSERT OR IGNORE INTO wakes VALUES (?, ?)", added)

@@ -2,7 +2,7 @@
 
 On a topic that keeps everything (`Strict`) each expected record must be next. On a compacted one (`Compacted`) older
 records of a key may be gone. There the offsets tell: a record can only have been compacted away where offsets are
-missing, and a key's newest record is never compacted away.
+missing, and a key's newest record is never compacted away, unless it is a tombstone that is old.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from stream.codec.outbound import Encoder, Origin
 from stream.codec.snapshot import decode_profile, digest, encode_profile, revision_of
 from stream.core.changes import Change
 from stream.core.events import NEVER_MS, Decoded, Erasure, Event, Reason, Rejected
+from stream.core.holds import PARKED_AT_MS
 from stream.core.migration import Migration
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
@@ -50,10 +51,13 @@ class ModelFailed(Exception):
 class Replayed:
     """What one commit must have written and counted.
 
-    outputs    topic -> its records, in order
-    times      customer key -> (read time, event time) of each record that says something of the customer
-    popped     wakes taken from the index; `short`: steps that found fewer than the journal says
-    overdue_ms by how much a step had passed a wake that it left in the index; None: it left none
+    outputs      topic -> its records, in order
+    times        customer key -> (read time, event time) of each record that says something of the customer
+    short        whether a step or sweep found less than the journal says
+    overdue_ms   by how much a step has passed a wake, where the steps met nothing at all; else None
+    released     whether a step was made while nothing was held, and the steps met nothing at all
+    parked       customers parked after the commit, counted where it is released
+    ever_parked  how often a customer was parked, up to this commit
     """
 
     outputs: dict[str, list[Expected]]
@@ -62,9 +66,11 @@ class Replayed:
     keys: int
     digest: str
     times: dict[bytes, list[tuple[int, int]]] = field(default_factory=dict)
-    popped: int = 0
     short: bool = False
     overdue_ms: int | None = None
+    released: bool = False
+    parked: int = 0
+    ever_parked: int = 0
     first_wake_ms: int | None = None
 
 
@@ -83,6 +89,7 @@ class Model:
         self.keys = 0
         self.total = 0
         self.members: dict[str, int] = {}
+        self.ever_parked = 0  # how often a customer was
         self.stepped_ms: int | None = None  # the latest step of the clock
         self.counts: Counter[int] = Counter()  # customers by revision
         self._marks: dict[str, tuple[int, int]] = {}  # digest and revision of the stored states this commit touched
@@ -100,6 +107,7 @@ class Model:
         self._times: dict[bytes, list[tuple[int, int]]] = {}
         self._short = False
         self._overdue_ms: int | None = None
+        self._released = False
 
     def _begin(self, position: Position) -> Partition:
         text = self.revisions.texts.get(self.program.version)
@@ -118,7 +126,8 @@ class Model:
         """Do the commit again. `records`: the input's, within its offsets. Raises ModelFailed; then all is over."""
         journal, partition = commit.journal, self.partition
         partition.grace_ms = grace_ms
-        self._originals, self._times, self._short, self._overdue_ms = {}, {}, False, None
+        self._originals, self._times = {}, {}
+        self._short, self._overdue_ms, self._released = False, None, False
         internal = {offset for offset, reason in journal.rejected if reason == Reason.INTERNAL}
         steps = in_order(journal)
         times = _ReadTimes(journal.batches)
@@ -169,6 +178,7 @@ class Model:
             raise ModelFailed(None) from error
         self._short |= partition.pending.steps[-1][2] != popped
         self.stepped_ms = clock_ms
+        self._released |= not partition.holds
         left_ms = None if partition.hold is not None and partition.hold.whole else partition.wakes.peek()
         if left_ms is not None and left_ms <= clock_ms - partition.grace_ms:
             self._overdue_ms = clock_ms - partition.grace_ms - left_ms
@@ -189,11 +199,15 @@ class Model:
         replayed = Replayed(
             outputs, {**counts, "changes": len(pending.changes)},
             [[rejected.offset, str(rejected.reason)] for rejected in pending.rejected],
-            self.keys, f"{self.total:032x}", self._times,
-            popped=sum(step[2] for step in pending.steps), short=self._short, overdue_ms=self._overdue_ms,
+            self.keys, f"{self.total:032x}", self._times, self._short,
         )  # fmt: skip
         added, removed = self.partition.index_edits()
+        self.ever_parked += sum(due_ms == PARKED_AT_MS for due_ms, _ in added)
         self.disk.write_wakes(added, removed)
+        if not any(met for _, _, met in pending.steps):
+            replayed.overdue_ms, replayed.released = self._overdue_ms, self._released
+        replayed.ever_parked = self.ever_parked
+        replayed.parked = self.disk.count_wakes(PARKED_AT_MS) if self.ever_parked and replayed.released else 0
         self.partition.committed()
         replayed.first_wake_ms = self.partition.wakes.peek()
         return replayed

@@ -33,6 +33,7 @@ from stream.verify.tapes import (
     state_is_unique,
     state_kind,
 )
+from stream.verify.waiting import Waiting
 from stream.verify.wake_laws import WakeLaws
 
 REREADS = 3
@@ -83,6 +84,7 @@ class PartitionCheck:
         self.changes_trimmed = log.first(names.changes, partition) > 0
         self.change_laws = ChangeLaws(partition, self.disk, self._tell, self.report, self.changes_trimmed)
         self.wake_laws = WakeLaws(self._tell, self.report)
+        self.waiting = Waiting(self._tell)
         self.membership_laws = MembershipLaws(names.memberships, partition, self.disk, self._tell, self.report)
         self.input = Tape(log.records(names.input, partition), lambda record: b"")
         self.input_end = log.end(names.input, partition)
@@ -292,9 +294,7 @@ class PartitionCheck:
         if replayed.short:
             text = f"commit {journal.commit_number}: a clock step fired more wakes than were due"
             self._tell(Kind.MODEL_DIFFERS, text, (record,), None)
-        if replayed.overdue_ms is not None and not replayed.popped:
-            text = f"commit {journal.commit_number}: the clock passed a wake by {replayed.overdue_ms} ms, none fired"
-            self._tell(Kind.WAKE_UNFIRED, text, (record,), None)
+        self.waiting.take(commit, replayed)
         if replayed.first_wake_ms is not None and replayed.first_wake_ms < journal.wake_cursor_ms:
             text = f"commit {journal.commit_number}: a wake that has not fired lies before the wake cursor"
             self._tell(Kind.WAKE_UNFIRED, text, (record,), None)

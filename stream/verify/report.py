@@ -61,7 +61,7 @@ MEANING: dict[Kind, str] = {
     Kind.CLOCK_AHEAD: "the clock passed an instant while records appended before it were unread",
     Kind.WAKE_EARLY: "a change caused by the clock before due instant plus grace",
     Kind.WAKE_GHOST: "a change caused by the clock that no clock step and no record of the customer accounts for",
-    Kind.WAKE_UNFIRED: "a wake that a clock step passed and that did not fire",
+    Kind.WAKE_UNFIRED: "a wake that a step passed and that did not fire, or a customer parked though nothing is held",
     Kind.MODEL_DIFFERS: "doing the commit again gives other figures or rejected offsets than the journal says",
     Kind.MODEL_FAILED: "the core fails on a record which the journal says was processed",
     Kind.MISSING: "a record that a commit must have written is not there: lost, or a torn commit",
