@@ -69,6 +69,12 @@ class Entry:
         """Whether a reader of committed records is given it."""
         return self.record is not None and (self.transaction is None or self.transaction.state is State.COMMITTED)
 
+    def told(self) -> tuple[object, ...]:
+        """All of it, as plain values."""
+        record, transaction = self.record, self.transaction
+        what = None if record is None else (record.key, record.value, record.headers)
+        return what, self.at_ms, self.stamp_ms, None if transaction is None else transaction.state.value
+
 
 class Log:
     def __init__(self) -> None:
