@@ -119,8 +119,11 @@ def parked_of(data: bytes) -> int:
     return NEVER_MS if data[0] == _PLAIN_VERSION else int(_MORE.unpack_from(data, _HEADER.size)[1])
 
 
+DIGEST_MODULUS = 1 << 128
+
+
 def digest(key: bytes, value: bytes) -> int:
-    """128 bits of SHA-256 over key and value; a partition's digest is their sum modulo 2^128.
+    """128 bits of SHA-256 over key and value; a partition's digest is their sum modulo `DIGEST_MODULUS`.
 
     Current processors have instructions for it: 1.4 us for a state of 1 KB, where BLAKE2b took 2.1.
     """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
-from stream.codec.snapshot import digest, parked_of, wake_of
+from stream.codec.snapshot import DIGEST_MODULUS, digest, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.core.program import Program
@@ -216,7 +216,7 @@ class Restorer:
                 store.write([], wakes, [], None)
                 wakes = []
         store.write([], wakes, [], None)
-        if (keys, total % (1 << 128)) != (meta.keys, int(meta.digest, 16)):
+        if (keys, total % DIGEST_MODULUS) != (meta.keys, int(meta.digest, 16)):
             raise StartRefused(
                 f"partition {partition}: the state topic holds {keys} customers, the last commit counted {meta.keys} "
                 "(or their digest differs): records of the state topic are missing. Restore the topic from a copy, or "

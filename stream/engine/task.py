@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_journal, encode_meta, journal_digest
 from stream.codec.outbound import Encoder, Headers, Origin
-from stream.codec.snapshot import digest, encode_profile, revision_of
+from stream.codec.snapshot import DIGEST_MODULUS, digest, encode_profile, revision_of
 from stream.core.changes import Change, ClockCause, EventCause
 from stream.core.events import NEVER_MS, Decoded, Event, Reason, Rejected
 from stream.core.holds import STOPPED
@@ -44,8 +44,6 @@ REJECTS = "rejects"
 
 CLOCK_ASKS = 16
 """End offsets asked and not reached yet; under steady load the oldest is reached within a few polls."""
-
-DIGEST_MODULUS = 1 << 128
 
 UNREADABLE_HEADERS = "a header's name is not UTF-8; the original headers are left out"
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from rocksdict import ColumnFamily, Rdict, WriteBatch, WriteOptions
 
+from stream.codec.snapshot import DIGEST_MODULUS, parked_of
 from stream.codec.snapshot import digest as digest_of
-from stream.codec.snapshot import parked_of
 from stream.codec.snapshot import wake_of as wake_of_state
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
@@ -34,7 +34,6 @@ RESERVED_PREFIX = b"\x00"
 SCAN_STEP = 2_000
 """Entries read before the iterator is let go: bounds memory, and no iterator outlives a step (an open one would keep
 the database open, and its old files on disk)."""
-DIGEST_MODULUS = 1 << 128
 PART_BYTES = 2 << 20
 """About 5 ms of the GIL at a time."""
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
-from stream.codec.snapshot import digest
+from stream.codec.snapshot import DIGEST_MODULUS, digest
 from stream.errors import UnreadableState
 from stream.verify.disk import Disk
 from stream.verify.log import Record
 
 AT_ONCE = 5_000
 MARK_BYTES = 16
-DIGEST_MODULUS = 1 << 128
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from stream.codec.definitions import DefinitionsText, definitions_key, encode_de
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_meta
 from stream.codec.outbound import Encoder, Origin
-from stream.codec.snapshot import decode_profile, digest, encode_profile, revision_of
+from stream.codec.snapshot import DIGEST_MODULUS, decode_profile, digest, encode_profile, revision_of
 from stream.core.changes import Change
 from stream.core.events import NEVER_MS, Decoded, Erasure, Event, Reason, Rejected
 from stream.core.holds import PARKED_AT_MS
@@ -29,8 +29,6 @@ from stream.verify.log import Names, Record
 from stream.verify.moves import Move, in_order
 from stream.verify.report import Expected
 from stream.verify.revisions import Revisions
-
-DIGEST_MODULUS = 1 << 128
 
 INTERNAL_DETAIL = "the processor failed on this record"
 """Text with a record on which the core failed when it was first read; the journal names it as `internal`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from stream.codec.instants import from_text
 from stream.codec.journal import META_KEY, RESERVED, JournalRecord, decode_journal, decode_meta
-from stream.codec.snapshot import digest, parked_of, revision_of, wake_of
+from stream.codec.snapshot import DIGEST_MODULUS, digest, parked_of, revision_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.engine.local import decode_local
@@ -28,7 +28,6 @@ from tests.simulation.world import World
 
 NAMES = Names("simulated", INPUT, CHANGES, MEMBERSHIPS, REJECTED, STATE, JOURNAL)
 SHOWN = 3
-DIGEST_MODULUS = 1 << 128
 
 
 def problems(world: World) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stream.codec.snapshot import digest, parked_of, wake_of
+from stream.codec.snapshot import DIGEST_MODULUS, digest, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.engine.interfaces import StoredWake
@@ -17,7 +17,6 @@ from tests.simulation.host import Host
 
 KEPT_COPIES = 4
 COPY_EVERY_WRITES = 3
-DIGEST_MODULUS = 1 << 128
 
 
 @dataclass
