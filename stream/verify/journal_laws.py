@@ -34,7 +34,6 @@ class JournalLaws:
         self.last: Commit | None = None
         self.definitions: dict[str, object] = {}  # of the last commit
         self.clock_ms = NEVER_MS
-        self.records = 0  # said to be received
         self.whole = True  # nothing was deleted from its front
 
     def take(self, record: Record, journal: JournalRecord) -> Commit:
@@ -48,7 +47,6 @@ class JournalLaws:
         self._clock(commit)
         self._sums(commit)
         self.last = commit
-        self.records += journal.counts.get("received", 0)
         return commit
 
     def _first(self, commit: Commit) -> None:

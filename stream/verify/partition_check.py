@@ -23,7 +23,7 @@ from stream.verify.model import Model, ModelFailed, Replayed
 from stream.verify.partial import Partial
 from stream.verify.report import Expected, Kind, Report, Violation
 from stream.verify.revisions import Revisions
-from stream.verify.tape import Tape
+from stream.verify.tape import Identify, Tape
 from stream.verify.tapes import (
     by_event_id,
     by_source_offset,
@@ -89,12 +89,8 @@ class PartitionCheck:
         self.input = Tape(log.records(names.input, partition), lambda record: b"")
         self.input_end = log.end(names.input, partition)
         self.strict = {
-            names.changes: self._strict(
-                Tape(log.records(names.changes, partition), by_event_id, self.change_laws.take)
-            ),
-            names.rejected: self._strict(
-                Tape(log.records(names.rejected, partition), by_source_offset), names.rejected, Kind.REJECTED_DIFFERS
-            ),
+            names.changes: self._strict(names.changes, by_event_id, self.change_laws.take),
+            names.rejected: self._strict(names.rejected, by_source_offset, altered=Kind.REJECTED_DIFFERS),
         }
         self._open_extra(self.program)
         self.compacted = {
@@ -115,14 +111,16 @@ class PartitionCheck:
             if topic in self.strict:
                 continue
             try:
-                tape = Tape(self.log.records(topic, self.partition), by_event_id)
-                self.strict[topic] = self._strict(tape, topic)
+                self.strict[topic] = self._strict(topic, by_event_id)
             except LogUnreadable as error:
                 self.report.not_checked(f"partition {self.partition}: {topic}, of definitions of before: {error}")
 
-    def _strict(self, tape: Tape, topic: str | None = None, altered: Kind = Kind.ALTERED) -> Strict:
-        trimmed = self.log.first(topic or self.names.changes, self.partition) > 0
-        return Strict(tape, self._tell, trimmed, altered)
+    def _strict(
+        self, topic: str, identify: Identify, taken: Callable[[Record], object] | None = None,
+        altered: Kind = Kind.ALTERED,
+    ) -> Strict:  # fmt: skip
+        tape = Tape(self.log.records(topic, self.partition), identify, taken)
+        return Strict(tape, self._tell, self.log.first(topic, self.partition) > 0, altered)
 
     # -- the run
 
