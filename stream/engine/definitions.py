@@ -15,6 +15,7 @@ from stream.codec.definitions import (
     DefinitionsText,
     definitions_key,
     encode_definitions,
+    is_definitions,
     stored_definitions,
 )
 from stream.codec.journal import Meta
@@ -46,6 +47,13 @@ class Revised:
         if self.stays is not None:
             return self.stays
         return visited if self.earlier else ""
+
+
+def left_over(meta: Meta, reserved: Mapping[bytes, bytes]) -> bool:
+    """Whether there is a text that the state had no longer at this commit: a copy that was away for longer than the
+    changelog keeps tombstones does not hear that it was taken out."""
+    known = {definitions_key(int(revision)) for revision in (meta.program["version"], *meta.earlier)}
+    return any(is_definitions(key) and key not in known for key in reserved)
 
 
 def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]) -> None:

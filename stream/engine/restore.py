@@ -18,7 +18,7 @@ from stream.codec.snapshot import DIGEST_MODULUS, digest, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.core.program import Program
-from stream.engine.definitions import Reserved, check_revision
+from stream.engine.definitions import Reserved, check_revision, left_over
 from stream.engine.interfaces import (
     ChangelogReader,
     Committed,
@@ -120,6 +120,8 @@ class Restorer:
                     meta = self._follow(partition, store, position, end, meta, given_up)
                     if self._names(meta, committed):
                         reason = store.check(meta.keys, int(meta.digest, 16)) if meta.commit_number else None
+                        if reason is None and left_over(meta, store.reserved()):
+                            reason = "it holds definitions that the state no longer has"
                         if reason is None:
                             return Restored(store, meta, rebuilt=False)
                     else:

@@ -46,6 +46,13 @@ def test_an_old_copy_of_an_erased_customer_is_set_aside_when_the_tombstone_is_go
     assert result.counts["set aside: count or digest differ"] == 1
 
 
+def test_an_old_copy_that_did_not_hear_of_definitions_taken_out_is_set_aside() -> None:
+    result = run_seed(9224)
+
+    assert result.problems == []
+    assert result.counts["set aside: it holds definitions that the state no longer has"]
+
+
 @pytest.mark.parametrize("seed", [3, 17, 42])
 def test_a_seed_gives_the_same_bytes_again(seed: int) -> None:
     once = run_seed(seed)
