@@ -261,9 +261,12 @@ dimensions:
       - prospect: count("Order Completed") == 0
       - customer: otherwise
 segments:
-  known: {when: lifecycle == "customer"}
-  looking: {when: count("Product Viewed", 7d) >= 2}
-  searching: {when: count("Products Searched", 7d) >= 2}
+  known:
+    when: lifecycle == "customer"
+  looking:
+    when: count("Product Viewed", 7d) >= 2
+  searching:
+    when: count("Products Searched", 7d) >= 2
 """
 
 
