@@ -290,7 +290,7 @@ class PartitionTask:
     def has_moved(self, heartbeat_ms: int) -> bool:
         """Whether a commit is due: something happened, or the clock alone went on for `heartbeat_ms`."""
         partition = self.partition
-        return partition.moved or partition.clock_ms - partition.committed_clock_ms >= heartbeat_ms
+        return partition.has_pending or partition.clock_ms - partition.committed_clock_ms >= heartbeat_ms
 
     def prepare(self) -> Prepared:
         """Everything the transaction must contain for this partition. Changes nothing."""
