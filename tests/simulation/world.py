@@ -355,6 +355,8 @@ class World:
                 if partition in owners:
                     return f"partition {partition} has two owners"
                 owners[partition] = process.name
+                if process.engine.blocked_reason == "starting":
+                    return f"partition {partition}: its owner has not moved a clock yet"
                 log = self.broker.log(INPUT, partition)
                 if self.broker.offsets.get(partition, (0, ""))[0] != log.end and log.end:
                     return f"partition {partition}: lag"
