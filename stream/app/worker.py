@@ -37,7 +37,7 @@ from stream.app.status import EngineStatus
 from stream.app.strays import Strays
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
-from stream.codec.snapshot import SNAPSHOT_VERSION
+from stream.codec.levels import NEWEST_LEVEL
 from stream.config import Settings
 from stream.engine.engine import Engine, EngineSettings, Outside
 from stream.engine.interfaces import Batch
@@ -246,7 +246,7 @@ def _engine_settings(settings: Settings, watched_events: tuple[str, ...]) -> Eng
             nonce=secrets.token_hex(8),
             versions={
                 "code": __version__,
-                "codec": str(SNAPSHOT_VERSION),
+                "codec": str(NEWEST_LEVEL),
                 "tzdata": importlib.metadata.version("tzdata"),
                 "grace_ms": str(settings.grace_ms),
                 "max_event_bytes": str(settings.max_event_bytes),

@@ -18,6 +18,7 @@ from stream.codec.definitions import (
     stored_definitions,
 )
 from stream.codec.journal import Meta
+from stream.codec.levels import FORMER_LEVEL, UPGRADE
 from stream.core.coverage import kept_since, warming_until
 from stream.core.events import NEVER_MS
 from stream.core.migration import Earlier, Following, Migration
@@ -64,6 +65,12 @@ def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]
             f"the definitions have changed since this state was written ({former['hash']} -> {program.hash}), and both "
             f"say revision {version}: raise `revision` to {version + 1} in the new file; `segmenter plan OLD NEW` says "
             "beforehand who will move"
+        )
+    if former["version"] != version and meta.level == FORMER_LEVEL:
+        raise StartRefused(
+            f"the state is at format level {FORMER_LEVEL}, which knows one revision of the definitions only, and this "
+            f"worker has revision {version}: start with revision {former['version']} (hash {former['hash']}), run "
+            f"{UPGRADE}, then deploy revision {version}"
         )
     try:
         stored = stored_definitions(reserved)
@@ -144,8 +151,8 @@ class Revisions:
             self._warming = kept, {each.name: warming_until(self._program, kept, at) for at, each in definitions}
         return {name: until_ms for name, until_ms in self._warming[1].items() if until_ms > clock_ms}
 
-    def revised(self, pending: Pending) -> Revised:
-        """What the next commit must say. Changes nothing."""
+    def revised(self, pending: Pending, level: int) -> Revised:
+        """What the next commit must say, at that format level. Changes nothing."""
         program = self._program
         if self.is_beginning and self._begun is None:  # the clock's probe: nothing is of the new revision yet
             return Revised(self._meta.program, self._meta.earlier, None, [], self._meta.sweep_after)
@@ -153,7 +160,7 @@ class Revisions:
         for revision, left in pending.left.items():
             counts[revision] = counts.get(revision, 0) - left
         earlier = {revision: count for revision, count in sorted(counts.items()) if count}
-        written = self._unwritten()
+        written = None if level == FORMER_LEVEL else self._unwritten()
         records: Reserved = []
         if written is not None:
             records.append((definitions_key(written.revision), encode_definitions(written)))
