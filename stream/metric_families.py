@@ -150,6 +150,14 @@ FAMILIES = (
         "clock_skew_seconds",
         "How far is this machine's clock ahead of the broker's? Measured at commits; beyond 2 s no silence is judged.",
     ),
+    Family(
+        _WORKER,
+        GAUGE,
+        "certificate_expiry_timestamp_seconds",
+        "When does the client certificate end that this worker has read at its start? Absent: it uses none, or a key "
+        "store.",
+        ("property",),
+    ),
     Family(_WORKER, GAUGE, "data_dir_free_bytes", "How much room is left on the disk of `data_dir`?"),
     Family(_WORKER, GAUGE, "data_dir_size_bytes", "How large is that disk?"),
     Family(_WORKER, COUNTER, "log_messages", "Does it log more warnings or errors than before?", ("level",)),

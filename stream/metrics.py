@@ -426,6 +426,9 @@ class Metrics(Observer):
         self._families["data_dir_free_bytes"].set(free_bytes)
         self._families["data_dir_size_bytes"].set(size_bytes)
 
+    def certificate(self, property_name: str, end_s: int) -> None:
+        self._families["certificate_expiry_timestamp_seconds"].labels(property_name).set(end_s)
+
     def skew(self, seconds: float) -> None:
         self._families["clock_skew_seconds"].set(seconds)
 

@@ -45,6 +45,7 @@ from stream.engine.observer import Observers
 from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
 from stream.errors import SegmenterError, StartRefused
+from stream.kafka.certificate import UnreadableCertificate, client_certificate_end_s
 from stream.kafka.changelog import KafkaChangelogReader
 from stream.kafka.control import KafkaControls
 from stream.kafka.membership import Membership
@@ -100,6 +101,7 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     check_history(settings, program, partitions)
     check_clock(settings, now_ms)
     built = build(settings, program, partitions, data_dir, clock)
+    _tell_certificate(settings, built.metrics)
     logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
@@ -118,6 +120,17 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _tell_certificate(settings: Settings, metrics: Metrics) -> None:
+    """When the client certificate ends. One that we can't read may do for librdkafka, whose matter it is."""
+    try:
+        found = client_certificate_end_s(settings.kafka_properties())
+    except (UnreadableCertificate, OSError) as error:
+        log.warning("certificate_unread", error=str(error))
+        return
+    if found is not None:
+        metrics.certificate(*found)
 
 
 def _calm_collector() -> None:

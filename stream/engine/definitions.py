@@ -49,8 +49,8 @@ class Revised:
         return visited if self.earlier else ""
 
 
-def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]) -> None:
-    """Raises StartRefused when this worker's definitions can't go on from those of the partition's last commit."""
+def check_named(program: Program, meta: Meta) -> None:
+    """The part of `check_revision` that `meta` alone can tell. Raises StartRefused."""
     former, version = meta.program, program.version
     if meta.commit_number == 0:
         return
@@ -72,6 +72,14 @@ def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]
             f"worker has revision {version}: start with revision {former['version']} (hash {former['hash']}), run "
             f"{UPGRADE}, then deploy revision {version}"
         )
+
+
+def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]) -> None:
+    """Raises StartRefused when this worker's definitions can't go on from those of the partition's last commit."""
+    check_named(program, meta)
+    former, version = meta.program, program.version
+    if meta.commit_number == 0:
+        return
     try:
         stored = stored_definitions(reserved)
         needed = {int(revision) for revision in meta.earlier}

@@ -10,7 +10,7 @@ from stream.config import Settings
 from stream.engine.interfaces import ChangelogRecord
 from stream.kafka.changelog import KafkaChangelogReader
 from stream.kafka.offsets import KafkaOffsets
-from stream.kafka.topics import input_partitions
+from stream.kafka.topics import partition_counts
 
 FIRST_LOOK = 200
 """Records from the end. Each commit writes its `meta` last, so this nearly always has one; else ten times as many."""
@@ -31,10 +31,12 @@ class LastCommits:
         self._offsets = KafkaOffsets(settings)
 
     def read(self) -> list[LastCommit]:
-        """Of every partition of the input. Raises UnreadableState, KafkaUnreachable, KafkaRefused."""
+        """Of every partition. Raises UnreadableState; StartRefused when a topic is not there; KafkaUnreachable,
+        KafkaRefused."""
         topics = self._settings.topics
+        counts = partition_counts(self._settings, [topics.state, topics.journal])
         found = []
-        for partition in range(input_partitions(self._settings)):
+        for partition in range(min(counts.values())):
             meta = self._last(topics.state, partition, lambda record: record.key == META_KEY)
             journal = self._last(topics.journal, partition, lambda record: record.value is not None)
             found.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,13 @@ def test_a_former_state_stays_readable_to_the_former_release_until_it_is_upgrade
     assert levels(quick) == [1]
     refused = command(quick, "hold", "clock", check=False)
     assert "run `segmenter state upgrade` first" in refused and held(worker) == []
+    quick.settings["silence_hold"] = "60s"
+    assert re.search(
+        r"state +FAILED: partition 0: .*\(silence_hold\): run `segmenter state upgrade`",
+        command(quick, "doctor", check=False, instance="cautious"),
+    )
     told = command(quick, "state", "upgrade", check=False)
+    assert "1 partitions are at format level 1; `segmenter state upgrade`" in command(quick, "doctor")
     assert "no way back" in told and "--yes" in told and levels(quick) == [1]
     verify(quick)
 
