@@ -169,6 +169,14 @@ FAMILIES = (
         ("topic",),
     ),
     Family(
+        _FLOW,
+        COUNTER,
+        "input_keys_sampled",
+        "Who put the keys into their partitions? One a second of each. murmur2 (Java) and crc32 (librdkafka's default) "
+        "at once: a customer of both is two customers. Keys that both put there are not counted.",
+        ("partitioner",),
+    ),
+    Family(
         _FLOW, COUNTER, "events_processed", "How many records are done, all that came of them committed?", ("topic",)
     ),
     Family(

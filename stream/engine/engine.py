@@ -309,6 +309,8 @@ class Engine:
             self._apply_holds(batch.read_ms)
         if task.last_event_ms is not None:
             self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
+        if batch.records:
+            self.observer.keyed(batch.partition, batch.read_ms, batch.records[-1].key())
         if sum(live.pending_work for live in self._live()) >= EARLY_COMMIT or task.backlog:
             self._commit_now.set()
 

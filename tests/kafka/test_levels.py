@@ -28,6 +28,7 @@ def levels(pipeline: Pipeline) -> list[int]:
     return [row["level"] for row in json.loads(command(pipeline, "state", "show", "--json"))]
 
 
+@pytest.mark.timeout(300)  # some twenty commands, each a process
 def test_a_former_state_stays_readable_to_the_former_release_until_it_is_upgraded_and_then_knows_holds(quick):
     former = quick.start(command=("-m", "tests.kafka.former_worker"))
     quick.wait_for(lambda: former.get("/readyz")[0] == 200, 40, former)
