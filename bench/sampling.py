@@ -41,10 +41,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Commits:
-    """Of the worker since it began, as its metrics tell."""
+    """Of the worker since it began, as its metrics tell. `phases`: seconds by phase of a commit."""
 
     count: float
     seconds: float
+    phases: dict[str, float]
 
 
 def cpu_seconds(pid: int) -> float:
@@ -94,7 +95,10 @@ def commits(worker: Worker) -> Commits | None:
         for name in ("count", "sum")
     }
     count, seconds = found["count"], found["sum"]
-    return Commits(float(count[1]), float(seconds[1])) if count and seconds else None
+    if not count or not seconds:
+        return None
+    phases = re.findall(r'^segmenter_commit_phase_seconds_sum\{phase="([^"]+)"\} (\S+)$', text, re.M)
+    return Commits(float(count[1]), float(seconds[1]), {phase: float(spent) for phase, spent in phases})
 
 
 class CommittedEvents:

@@ -97,12 +97,18 @@ def catch_up(name: str, watch: Watch, base: int, target: int, profiled: bool = F
 def commit_figures(before: Commits | None, after: Commits | None, seconds: float) -> dict[str, float]:
     if before is None or after is None or after.count == before.count or not seconds:
         return {}
-    spent = after.seconds - before.seconds
+    count, spent = after.count - before.count, after.seconds - before.seconds
     return {
-        "commits": after.count - before.count,
-        "commit_every_ms": seconds / (after.count - before.count) * 1000,
-        "commit_mean_ms": spent / (after.count - before.count) * 1000,
+        "commits": count,
+        "commit_every_ms": seconds / count * 1000,
+        "commit_mean_ms": spent / count * 1000,
         "commit_share": spent / seconds,
+        **{
+            f"commit_{phase.replace('-', '_')}_mean_ms": (after.phases[phase] - before.phases.get(phase, 0.0))
+            / count
+            * 1000
+            for phase in after.phases
+        },
     }
 
 

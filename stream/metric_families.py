@@ -401,7 +401,7 @@ FAMILIES = (
         _KAFKA,
         HISTOGRAM,
         "commit_phase_seconds",
-        "What in a commit takes the time? build: our records; produce: handing them over; offsets and commit: the "
+        "What in a commit takes the time? build: our records, handed over as they are made; offsets and commit: the "
         "broker; store: RocksDB.",
         ("phase",),
         PHASE_SECONDS,

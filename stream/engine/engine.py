@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -386,17 +386,20 @@ class Engine:
     def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
         """In the commit thread. None: aborted, nothing happened."""
         outside = self.outside
-        started = time.perf_counter()
-        prepared = [task.prepare() for task in moved]
-        parts = [Part(part.task.number, part.records, part.task.meta, part.meta) for part in prepared]
-        watch = PhaseWatch(started)
+        watch = PhaseWatch(time.perf_counter())
+        prepared: list[Prepared] = []
+
+        def parts() -> Iterator[Part]:
+            for task in moved:
+                part = task.prepare()
+                prepared.append(part)
+                yield Part(task.number, part.records, task.meta, part.meta)
 
         def at(point: str) -> None:
             watch.reached(point)
             outside.crash_point(point)
 
-        at("built")
-        outcome = run_transaction(parts, group_metadata, outside.transactions, outside.offsets, at)
+        outcome = run_transaction(parts(), group_metadata, outside.transactions, outside.offsets, at)
         self._broker_s = watch.since("after-produce")
         if outcome is Outcome.ABORTED:
             return None

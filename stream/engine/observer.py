@@ -43,7 +43,7 @@ class CommitReport:
 CLOCK_BLOCKS = ("starting", "broker-unreachable", "clock-skew", "control-unreachable")
 """Why the clocks of all partitions stand still: the reasons `clock_blocked` may give."""
 
-COMMIT_PHASES = ("build", "produce", "offsets", "commit", "store")
+COMMIT_PHASES = ("build", "offsets", "commit", "store")
 """Of a commit: records are built; handed to the producer; offsets sent; all acknowledged and committed; stored."""
 
 

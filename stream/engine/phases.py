@@ -6,7 +6,7 @@ import time
 
 from stream.engine.observer import COMMIT_PHASES
 
-ENDS = ("built", "after-produce", "before-commit", "after-commit", "after-store")
+ENDS = ("after-produce", "before-commit", "after-commit", "after-store")
 """The point at which each of `COMMIT_PHASES` ends."""
 
 

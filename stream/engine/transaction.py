@@ -7,7 +7,7 @@ numbers tell. Whatever failed before left nothing committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -41,14 +41,17 @@ def offset_metadata(meta: Meta) -> str:
 
 
 def run_transaction(
-    parts: Sequence[Part], group_metadata: Any, transactions: Transactions, offsets: Offsets, crash_point: CrashPoint
+    made: Iterable[Part], group_metadata: Any, transactions: Transactions, offsets: Offsets, crash_point: CrashPoint
 ) -> Outcome:
-    """Write all parts in one transaction with their offsets. Raises Fenced when the process must exit."""
+    """Write all parts in one transaction with their offsets, each as soon as it is made: so the broker takes one in
+    while the next is put together. Raises Fenced when the process must exit."""
+    parts: list[Part] = []
     commit_called = False
     try:
         transactions.begin()
         crash_point("before-produce")
-        for part in parts:
+        for part in made:
+            parts.append(part)
             transactions.produce(part.records)
         crash_point("after-produce")
         transactions.send_offsets(
