@@ -101,7 +101,9 @@ class Observers(Observer):
             setattr(self, name, self._telling(name))
 
     def _telling(self, name: str) -> Callable[..., None]:
+        nothing = getattr(Observer, name)
         methods = [getattr(observer, name) for observer in self._observers]
+        methods = [method for method in methods if getattr(method, "__func__", None) is not nothing]
 
         def tell(*arguments: Any) -> None:
             for method in methods:
