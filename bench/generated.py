@@ -222,7 +222,7 @@ def main() -> None:
     crowd = Crowd(given.customers, given.storm, given.storm_ms, given.steady, given.steady_ms, given.steady_rate)
     known = Customers(compile_program(load_definitions([given.definitions])), time.time_ns() // 1_000_000)
     if crowd.storm or crowd.steady:
-        check_wakes(known, crowd.storm_ms)
+        check_wakes(known, crowd.due_ms(0, known.now_ms))
     partitions = list(range(first, given.partitions, of))
     written = write(given.broker, given.topic, records(crowd, known, partitions, given.partitions))
     print(f"generated {written - len(partitions)} customers in {time.monotonic() - started:.1f} s")

@@ -11,7 +11,7 @@ from bench.report import GOALS, shown
 from bench.rivals.outcomes import Row
 from bench.rivals.outcomes import table as compare_table
 from bench.wakes import GOALS as WAKES_GOALS
-from bench.wakes import verdict
+from bench.wakes import reached
 
 Results = Mapping[str, dict[str, Any]]
 """By name: what a `Result` wrote."""
@@ -76,7 +76,7 @@ def _standard(result: dict[str, Any]) -> str:
             if name in run["figures"]:
                 value = run["figures"][name]
                 goal = GOALS.get((run["scenario"], name))
-                told = f"{goal[0]}: {'reached' if goal[1](value) else '**missed**'}" if goal else ""
+                told = f"{goal[0]}: {verdict(goal[1](value))}" if goal else ""
                 lines.append(f"| {run['scenario']} | {words(name)} | {shown(name, value)} | {told} |")
     notes = dict.fromkeys(f"{run['scenario']}: {note}" for run in result["runs"] for note in run["notes"])
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)]).rstrip()
@@ -91,8 +91,9 @@ def _wakes(result: dict[str, Any]) -> str:
     lines = ["| figure | measured | goal |", "|---|---:|---|"]
     for name in WAKES_FIGURES:
         if name in figures:
-            goal = f"at most {WAKES_GOALS[name]:,.0f}: {verdict(name, figures[name])}" if name in WAKES_GOALS else ""
-            lines.append(f"| {words(name)} | {shown(name, figures[name])} | {goal} |")
+            value = figures[name]
+            goal = f"at most {WAKES_GOALS[name]:,.0f}: {verdict(reached(name, value))}" if name in WAKES_GOALS else ""
+            lines.append(f"| {words(name)} | {shown(name, value)} | {goal} |")
     return "\n".join([head, "", *lines, "", *(f"- {note}" for note in result["notes"])]).rstrip()
 
 
@@ -105,6 +106,10 @@ def _curves(result: dict[str, Any]) -> str:
 
 PARTS = {"compare": _compare, "standard": _standard, "wakes": _wakes, "curves": _curves}
 KINDS = list(PARTS)
+
+
+def verdict(is_reached: bool) -> str:
+    return "reached" if is_reached else "**missed**"
 
 
 def words(name: str) -> str:

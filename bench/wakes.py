@@ -74,15 +74,19 @@ def _report(result: Result, facts: Facts, figures: dict[str, float], notes: list
     path = result.write(figures=figures, notes=notes)
     print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
     for name, value in figures.items():
-        goal = "" if name not in GOALS else f"   at most {GOALS[name]:,.0f}: {verdict(name, value)}"
+        goal = (
+            ""
+            if name not in GOALS
+            else f"   at most {GOALS[name]:,.0f}: {'reached' if reached(name, value) else 'MISSED'}"
+        )
         print(f"  {name:<28} {value:>14,.1f}{goal}")
     for note in notes:
         print(f"  note: {note}")
     print(f"written to {path}")
 
 
-def verdict(name: str, value: float) -> str:
-    return "reached" if value <= GOALS[name] else "MISSED"
+def reached(name: str, value: float) -> bool:
+    return value <= GOALS[name]
 
 
 def _measure(stand: Rig, given: argparse.Namespace, figures: dict[str, float], notes: list[str]) -> None:

@@ -60,7 +60,6 @@ SECRET_SETTINGS = frozenset({"api_token"})
 
 SECRET_PROPERTY = re.compile(r"password|secret|private\.key|\.pem$|assertion|sasl\.oauthbearer\.config$")
 
-_DURATION = "a duration like 100ms, 2s, 1m"
 _SIZE = "a size like 256KiB, 512MiB"
 
 

@@ -105,6 +105,17 @@ def test_every_command_stands_in_the_readmes_table() -> None:
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
+PACKAGES = sorted(path.parent for path in (ROOT / "stream").glob("*/__init__.py") if path.parent.name != "cli")
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_the_first_lines_of_a_package_name_each_of_its_files(package: Path) -> None:
+    told = set(re.findall(r"`(\w+)`", (package / "__init__.py").read_text("utf-8")))
+    there = {path.stem for path in package.glob("*.py")} - {"__init__"}
+
+    assert there - told == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_that_are_there(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8"))
@@ -122,7 +133,7 @@ def test_paths_that_are_named_are_there(page: Path) -> None:
 
 def test_every_room_stands_on_the_map() -> None:
     rooms = [path for path in (ROOT / "stream").iterdir() if (path / "__init__.py").exists()]
-    wanted = {f"stream/{path.name}" for path in rooms} | set(TOP_FOLDERS) - {"stream"}
+    wanted = {f"stream/{path.name}" for path in rooms} | set(TOP_FOLDERS)
 
     assert {re.findall(r"\(([^)]+)\)", row[0])[0] for row in rows("README.md", "folder")} == wanted
 

@@ -296,7 +296,8 @@ OPERATION = (
         "Still to be carried over, by worker and revision; the line must go down (`definitions_rate`).",
         (
             (
-                f"sum by (instance, revision) (segmenter_definitions_customers{{{JOB}}}) unless on (instance, revision) "
+                f"sum by (instance, revision) (segmenter_definitions_customers{{{JOB}}}) "
+                "unless on (instance, revision) "
                 f'label_replace(segmenter_definitions_info{{{JOB}}}, "revision", "$1", "version", "(.*)")',
                 "{{instance}} revision {{revision}}",
             ),

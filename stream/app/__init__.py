@@ -2,7 +2,13 @@
 
 `worker`        builds the app from settings and a program, and runs it
 `events`        the channel that librdkafka feeds, and the service that owns the engine
-`http`, `status`  /metrics, health, status
+`starting`, `data_dir`, `doctor`    what must hold before a start; the worker's own folder; the same as a command
+`http`, `status`, `exposition`      /metrics, health, status
+`watch`         what metrics tell of topics, broker and disk, asked beside the engine
+`group_watch`   what the group says of us, held against what we have
+`logs`, `log_observer`, `tracebacks`, `progress`, `recent`    what is told while it runs
+`forecast`, `capacity`              what `segmenter plan` and `segmenter capacity` reckon
 `clock`         the only place that asks the machine for the time
-`demo*`, `shop`, `embedded_broker`  the demo
+`crash_points`  where a fault test ends the process
+`demo`, `demo_worker`, `demo_screen`, `demo_picks`, `shop`, `embedded_broker`    the demo
 """

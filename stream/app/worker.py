@@ -14,7 +14,6 @@ import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NoReturn, cast
 
 import faust
@@ -26,15 +25,14 @@ from stream.app.clock import now_ms
 from stream.app.crash_points import crash_point_from
 from stream.app.data_dir import DataDir
 from stream.app.events import CustomerEvents, Feed
+from stream.app.group_watch import GroupWatch
 from stream.app.http import add_routes, check_is_free
 from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
-from stream.app.orphans import Orphans
 from stream.app.progress import RestoreProgress
 from stream.app.recent import Recent
 from stream.app.starting import check_clock, check_definitions_fit, check_history
 from stream.app.status import EngineStatus
-from stream.app.strays import Strays
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
 from stream.codec.levels import NEWEST_LEVEL
@@ -191,12 +189,11 @@ def build(
     seen = (topics.input, topics.changes, topics.state)
     watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, data_dir.path, clock)
     membership = Membership(settings)
-    strays = Strays(membership.given, source.held, die)
-    orphans = Orphans(partial(membership.unowned, partitions), membership.nudge)
+    group_watch = GroupWatch(membership.ask, membership.nudge, source.held, die, partitions)
     status = EngineStatus(engine, metrics.registry, recent, settings.instance, watch.held_back_s)
 
     async def look_on() -> None:
-        await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run(), strays.run(), orphans.run())
+        await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run(), group_watch.run())
 
     feed = Feed(
         app,

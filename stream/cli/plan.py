@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,9 +94,11 @@ def _customers(disk: Disk) -> Iterator[tuple[str, bytes]]:
         after = found[-1][0]
 
 
-def _read(settings: Settings, old: CompiledProgram, disk: Disk, told: Any) -> dict[int, DefinitionsText]:
+def _read(
+    settings: Settings, old: CompiledProgram, disk: Disk, told: Callable[[int], None]
+) -> dict[int, DefinitionsText]:
     """Every customer's newest state onto the disk; the texts of the definitions that are still needed, by revision.
-    Raises UnreadableState when OLD is not what the workers run."""
+    `told` gets how many records were read. Raises UnreadableState when OLD is not what the workers run."""
     topic = settings.topics.state
     reader = TopicReader(settings.kafka_properties(), topic)
     texts: dict[int, DefinitionsText] = {}

@@ -13,6 +13,9 @@ from rich.table import Table
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 from stream.codec.instants import to_text
+from stream.config import Settings
+from stream.kafka.open_transactions import OpenTransaction, find_open
+from stream.rules.compile import CompiledProgram
 
 
 def transactions(
@@ -32,11 +35,7 @@ def transactions(
     """
     settings = settings_of(config, broker, name=name, definitions=definitions)
     _, program = load([settings.definitions])
-    from stream.kafka.open_transactions import find_open
-
-    own = [topic for topic in settings.topics.own if topic != settings.topics.control]
-    topics = [*own, *map(settings.topics.extra, program.extra_topics)]
-    found = list(find_open(settings, topics, stands))
+    found = standing(settings, program, stands)
     if json:
         typer.echo(json_text.dumps([asdict(each) for each in found], indent=2))
     elif not found:
@@ -58,3 +57,9 @@ def transactions(
         )
     if found:
         raise typer.Exit(1)
+
+
+def standing(settings: Settings, program: CompiledProgram, seconds: float) -> list[OpenTransaction]:
+    """What the command lists: of the input and of all that is written in transactions."""
+    own = (topic for topic in settings.topics.own if topic != settings.topics.control)
+    return list(find_open(settings, [*own, *map(settings.topics.extra, program.extra_topics)], seconds))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +48,8 @@ def verify(
     """
     settings = settings_of(config, broker, name=name, definitions=definitions)
     _, program = load([settings.definitions])
-    report = _verify(settings, program)
+    with _Progress() as progress:
+        report = verified(settings, program, progress.told)
     if json:
         sys.stdout.buffer.write(orjson.dumps(as_json(report, show_values), option=orjson.OPT_INDENT_2) + b"\n")
         sys.stdout.buffer.flush()
@@ -58,18 +61,17 @@ def verify(
         raise typer.Exit(1)
 
 
-def _verify(settings: Settings, program: CompiledProgram) -> Report:
+def verified(
+    settings: Settings, program: CompiledProgram, told: Callable[[int, int, int], None] | None = None
+) -> Report:
+    """The report that the command prints. `told` gets (partition, input offset reached, its end) now and then."""
     topics = settings.topics
     names = Names(
         settings.name, topics.input, topics.changes, topics.memberships, topics.rejected, topics.state, topics.journal,
         topics.prefix,
     )  # fmt: skip
-    log = KafkaLog(settings, names, extra_topics(program, names))
-    try:
-        with _Progress() as progress:
-            return check(log, program, names, Options(settings.grace_ms, settings.max_event_bytes), progress.told)
-    finally:
-        log.close()
+    with closing(KafkaLog(settings, names, extra_topics(program, names))) as log:
+        return check(log, program, names, Options(settings.grace_ms, settings.max_event_bytes), told)
 
 
 def _print(report: Report, show_values: bool) -> None:

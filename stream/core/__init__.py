@@ -10,4 +10,12 @@ the customer's latest judged instant. A wake is judged at its due instant. The p
 and only when everything up to that instant was read; wakes that the clock has passed by `grace_ms` fire in the order
 (due, customer). Wakes due before a customer's own next record fire before it, whatever the clock says: so an old log
 gives each customer its history.
+
+`transition`    the one door; `partition`: the order of things in one log
+`profile`       a customer's state; `windows`, `memory`: what of the past and which message ids are remembered in it
+`events`, `changes`, `instants`    what comes in, what goes out, instants as text
+`program`       what the core knows of definitions
+`wakes`         who must be asked again, and when
+`holds`         answers kept back until a human lets them go
+`migration`, `coverage`, `warming`    customers carried over to changed definitions; since when what they ask is kept
 """

@@ -253,7 +253,7 @@ class Partition:
     # -- commit
 
     @property
-    def moved(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether there is anything to commit (a mere move of the clock is not)."""
         pending = self.pending
         return self.next_offset != self._committed_position.next_offset or bool(

@@ -8,6 +8,7 @@ customer stand in one tuple, in the order of `definitions`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ from stream.core.events import Event
 
 Cells = list[Any]
 Answers = tuple[int, ...]
+Rejudge = Callable[[Cells, int, Answers], tuple[Answers, int]]
+"""(cells, now, present answers) -> answers, and the next instant, as `Program.judge` tells them. Only some are looked
+at, and the instant is of those alone; the others are the present ones. `present` itself when none is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,9 @@ class Program(Protocol):
 
     def judge(self, cells: Cells, now_ms: int) -> tuple[Answers, int]:
         """All answers at `now_ms`, and the next instant at which one of their conditions may turn."""
+
+    def rejudge(self, event: Event) -> Rejudge | None:
+        """Looks at the answers that may be others after such an event, when they are few; None: judge them all."""
 
     def valid_until(self, index: int, cells: Cells, now_ms: int) -> int | None:
         """The proven instant at which this answer changes if nothing happens; None when none is proven."""

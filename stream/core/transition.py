@@ -6,6 +6,7 @@ in place; when the program raises, the profile is half done and its owner must d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, Eve
 from stream.core.events import FOREVER_MS, NEVER_MS, Event
 from stream.core.holds import Hold
 from stream.core.profile import Profile, Standings
-from stream.core.program import Answers, Program
+from stream.core.program import Answers, Program, Rejudge
 from stream.core.warming import covered, undecided
 
 SWEEP_LIMIT = 64
@@ -53,6 +54,9 @@ class Revised:
 
 Stimulus = Arrival | Wake | Revised
 
+JudgeAt = Callable[[int], tuple[Answers, int]]
+"""Answers at an instant, and the next one at which any may differ."""
+
 
 class Transition(NamedTuple):
     """`changes` of one cause, in the order of the definitions; the profile's next wake (FOREVER_MS: none)."""
@@ -78,8 +82,11 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program, hold: Hold |
             by_time, _ = undecided(profile, *program.judge(profile.cells, at_ms), at_ms)
         touched = program.fold(profile.cells, event)
         now_ms = profile.now_ms = max(event.time_ms, profile.now_ms)
-        if seen_before and not touched and now_ms < due_ms:
-            return Transition([], due_ms)
+        if seen_before and now_ms < due_ms:
+            if not touched:
+                return Transition([], due_ms)
+            if hold is None and profile.warming is None and (rejudge := program.rejudge(event)) is not None:
+                return _advance_few(profile, stimulus, program, rejudge)
     else:
         assert not isinstance(stimulus, Arrival) and stimulus.due_ms >= profile.now_ms
         now_ms = stimulus.due_ms
@@ -97,16 +104,27 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program, hold: Hold |
         changes = []
         if now_ms < due_ms <= turns_ms:
             return Transition(changes, due_ms)  # nothing can turn before the wake that stands
-    profile.wake_ms = _next_flip(profile, program, judged, turns_ms)
+    profile.wake_ms = _next_flip(profile, lambda at_ms: program.judge(profile.cells, at_ms), judged, turns_ms)
     return Transition(changes, profile.wake_ms)
 
 
-def _next_flip(profile: Profile, program: Program, judged: Answers, turns_ms: int) -> int:
-    """The first instant after now at which an answer differs, or where the sweep gave up and will ask again."""
+def _advance_few(profile: Profile, arrival: Arrival, program: Program, rejudge: Rejudge) -> Transition:
+    """Judge what an event can have changed. No other answer is another now, nor will be before the wake that stands."""
+    due_ms, cells = profile.wake_ms, profile.cells
+    answers, turns_ms = rejudge(cells, profile.now_ms, profile.answers)
+    changes = [] if answers is profile.answers else _changes(profile, answers, program, arrival)
+    if turns_ms < due_ms:
+        profile.wake_ms = _next_flip(profile, lambda at_ms: rejudge(cells, at_ms, answers), answers, turns_ms, due_ms)
+    return Transition(changes, profile.wake_ms)
+
+
+def _next_flip(profile: Profile, judge: JudgeAt, judged: Answers, turns_ms: int, until_ms: int = FOREVER_MS) -> int:
+    """The first instant after now at which an answer differs, at most `until_ms`; or where the sweep gave up and will
+    ask again."""
     for _ in range(SWEEP_LIMIT):
-        if turns_ms >= FOREVER_MS:
-            return FOREVER_MS
-        answers, later_ms = program.judge(profile.cells, turns_ms)
+        if turns_ms >= until_ms:
+            return until_ms
+        answers, later_ms = judge(turns_ms)
         if profile.warming is not None:
             if turns_ms in profile.warming.values():
                 return turns_ms

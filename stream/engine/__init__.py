@@ -4,8 +4,12 @@
 `task`         one live partition: records in, what the transaction must contain out
 `transaction`  one Kafka transaction from begin to a certain outcome
 `restore`      the state brought to what was last committed, or a refusal
-`customers`    committed states over the store, bounded
-`observer`     what all of this tells metrics and logs
+`customers`    committed states over the store, bounded; `members`: how many are in which segment
+`definitions`, `sweep`    which revisions a partition has customers of; carrying over those whom nothing touches
+`holding`, `guard`        what is held; the worker's own holds by `silence` (too sudden) and `rejects` (too many)
+`observer`, `phases`      what all of this tells metrics and logs; how long a commit's phases took
+`interfaces`, `local`     the outside; what a store keeps beside the data
+`failures`     the core failed: what may be said of it
 
 Between two awaits every partition stands at a definite (offset, clock). What is not committed did not happen.
 """

@@ -52,7 +52,7 @@ class Holding:
         self._controls = controls
         self._known: Mapping[str, Control] = {}
         self._released: frozenset[str] = frozenset()
-        self._own: dict[str, Control] = {}
+        self._own: dict[str, Control] = {}  # changed key by key: several threads do
         self.level = FORMER_LEVEL
 
     @property
@@ -67,7 +67,7 @@ class Holding:
         """From now on this is held here, and elsewhere after the next `refresh`. False: it was already."""
         if key in self.in_force:
             return False
-        self._own = {**self._own, key: control}
+        self._own[key] = control
         return True
 
     def restored(self, holds: Mapping[str, int]) -> None:
@@ -81,7 +81,7 @@ class Holding:
 
     def refresh(self) -> None:
         """Write what is new and read what is held. Blocks; called from worker threads. Raises ControlsUnreachable."""
-        own = self._own
+        own = dict(self._own)
         try:
             for key, control in own.items():
                 self._controls.write(key, control)
@@ -93,5 +93,5 @@ class Holding:
             key: control for key, control in told.items() if control is not None and level_asked(key) is None
         }
         self._released = frozenset(key for key, control in told.items() if control is None)
-        # What was decided meanwhile is written the next time.
-        self._own = {key: control for key, control in self._own.items() if key not in own}
+        for key in own:  # what was decided meanwhile is written with the next look
+            self._own.pop(key, None)

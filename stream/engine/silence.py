@@ -27,7 +27,7 @@ LEARNED_LENGTHS = 4
 LEAST_LEARNED_MINUTES = 60
 """... and at least over so many minutes."""
 LEAST_EXPECTED = 200
-"""A twentieth of it is ten: fewer by chance come once in a hundred million lengths, also at a tenth of the mean."""
+"""A twentieth of it is ten: where a fifth of the usual still comes, fewer come once in a hundred million lengths."""
 QUIET_SHARE = 0.05
 GAP_SHARE = 0.1
 HABIT_MS = 86_400_000

@@ -308,7 +308,7 @@ class PartitionTask:
         """Whether a commit is due: something happened, or the clock alone went on for `heartbeat_ms`."""
         partition = self.partition
         clock_moved = partition.clock_ms - partition.committed_clock_ms >= heartbeat_ms
-        return partition.moved or clock_moved or self.level != self.meta.level
+        return partition.has_pending or clock_moved or self.level != self.meta.level
 
     def prepare(self) -> Prepared:
         """Everything the transaction must contain for this partition. Changes nothing."""

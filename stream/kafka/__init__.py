@@ -1,6 +1,15 @@
-"""The outside on librdkafka: the subscribed consumer with its poll thread, transactions, offsets, changelog, topics.
+"""The outside on librdkafka.
 
-Only the poll thread (`source`) touches the subscribed consumer; whatever else must be asked of Kafka goes through
-handles of its own, since calls from other threads starve behind a `consume` (confluent-kafka 2.16) and deadlock in a
-callback.
+`source`        the subscribed consumer with its poll thread, which alone touches it
+`transactions`  the transactional producer
+`offsets`, `changelog`      what the engine asks of the broker; reading the state topic
+`control`       the topic that says what is held
+`membership`    who has which partitions, as the group says
+`topics`        what the pipeline's topics must be; making and checking them
+`watch`, `open_transactions`, `skew`, `metadata`    what is asked from beside: ends, open transactions, clocks, topics
+`simple`        small clients for commands
+`settings`, `errors`        what each client is told; what its errors mean
+
+Whatever but the poll thread must ask Kafka something does it through handles of its own, since calls from other threads
+starve behind a `consume` (confluent-kafka 2.16) and deadlock in a callback.
 """

@@ -32,7 +32,6 @@ class KafkaControls:
         self._lock = threading.Lock()
         self._consumer: Consumer | None = None
         self._producer: Producer | None = None
-        self._assigned = False
         self._position = 0
         self._told: dict[str, Control | None] = {}
 
@@ -74,13 +73,13 @@ class KafkaControls:
             self._forget()
 
     def _read_to_end(self, until_s: float) -> None:
+        is_new = self._consumer is None
         if self._consumer is None:
             self._consumer = create(Consumer, self._consumer_config)
-            self._assigned = False
         first, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, PARTITION), ASK_S)
-        if not self._assigned or end < self._position:  # the first time, or the topic was made anew
+        if is_new or end < self._position:  # the topic was made anew
             self._consumer.assign([TopicPartition(self._topic, PARTITION, first)])
-            self._assigned, self._position, self._told = True, first, {}
+            self._position, self._told = first, {}
         while self._position < end:
             for message in self._consumer.consume(BATCH, READ_S):
                 self._take(message)

@@ -1,9 +1,9 @@
-"""What the group's coordinator says this worker has, and what nobody has, asked by a handle of its own."""
+"""Who has which partitions, as the group's coordinator says, asked by a handle of its own; and a nudge to the group."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from struct import Struct
 from threading import Event
@@ -27,16 +27,26 @@ _LENGTH = Struct(">h")
 _VERSION_BYTES = 2
 
 
-class NoMember(Exception):
-    """The group's coordinator answers, and does not know our instance."""
-
-
 @dataclass(frozen=True, slots=True)
-class Unowned:
-    """Partitions of the input that no member has, and our place among the members, by name."""
+class GroupView:
+    """Who had which partitions of the input, by client id, when the group was at rest, and which of them we are."""
 
-    partitions: frozenset[int]
-    rank: int
+    members: Mapping[str, frozenset[int]]
+    our_id: str
+
+    @property
+    def ours(self) -> frozenset[int] | None:
+        """What the group has given us. None: it does not know us."""
+        return self.members.get(self.our_id)
+
+    def unowned(self, partition_count: int) -> frozenset[int]:
+        """Those of so many partitions that no member has."""
+        return frozenset(range(partition_count)).difference(*self.members.values())
+
+    @property
+    def rank(self) -> int:
+        """Our place among the members, by name. Raises ValueError when the group does not know us."""
+        return sorted(self.members).index(self.our_id)
 
 
 class Membership:
@@ -47,23 +57,11 @@ class Membership:
         self._client_id = consumer_config(settings)["client.id"]
         self._admin = create(AdminClient, admin_config(settings))
 
-    def given(self) -> frozenset[int] | None:
-        """Partitions of the input that the group has given to our instance. None: nobody can say now, for brokers do
-        not answer or the group is changing. Raises NoMember: they answer, and we are none. Blocks."""
+    def ask(self) -> GroupView | None:
+        """One question to the coordinator. None: nobody can say now, for brokers do not answer or the group is
+        changing. Blocks."""
         members = self._members()
-        if members is None:
-            return None
-        if self._client_id not in members:
-            raise NoMember
-        return members[self._client_id]
-
-    def unowned(self, partitions: int) -> Unowned | None:
-        """What nobody has of so many partitions. None: nobody can say now, or we are no member. Blocks."""
-        members = self._members()
-        if members is None or self._client_id not in members:
-            return None
-        owned = frozenset[int]().union(*members.values())
-        return Unowned(frozenset(range(partitions)) - owned, sorted(members).index(self._client_id))
+        return None if members is None else GroupView(members, self._client_id)
 
     def nudge(self) -> None:
         """Make the group share its partitions out anew: somebody joins it for a moment, and leaves. Blocks."""

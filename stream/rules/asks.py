@@ -9,8 +9,8 @@ from stream.core.events import FOREVER_MS
 from stream.core.program import Ask
 from stream.rules.needs import FIRST_SEEN, Key, last_key, leaf_key
 from stream.rules.patterns import newest_levels
-from stream.rules.tree import Arithmetic, Compare, Fact, FirstSeen, Leaf, Literal, Node, Now, Silent, Type
-from stream.rules.walk import children, descendants
+from stream.rules.tree import Arithmetic, Call, Compare, Fact, FirstSeen, Leaf, Literal, Node, Now, Silent, Type
+from stream.rules.walk import children, constant_ms, is_constant
 
 
 def asks_of(conditions: Iterable[Node], zone: str) -> tuple[Ask, ...]:
@@ -62,15 +62,32 @@ def _asked(node: Node, reach_ms: int, zone: str) -> Iterator[Ask]:
 
 
 def _reach_of(node: Compare) -> int:
-    """How far back a comparison looks at the one instant it compares with now: as far as its durations say. For ever,
-    when instants of several events are compared with each other, or a duration is reckoned with."""
-    below = list(descendants(node))
-    instants = sum(isinstance(each, Leaf | FirstSeen) for each in below)
-    reckoned = any(isinstance(each, Arithmetic) and each.op in ("*", "/") for each in below)
-    lengths = [each.value for each in below if isinstance(each, Literal) and each.type is Type.DURATION]
-    if instants != 1 or reckoned or not any(isinstance(each, Now) for each in below):
+    """How far back a comparison looks at the one instant that it compares with now: as far as its durations add up to.
+    For ever, when instants of several events are compared with each other, or with what is known only of the customer
+    (a trait, a duration that is reckoned)."""
+    operands = list(_operands(node))
+    instants = sum(isinstance(each, Leaf | FirstSeen) for each in operands)
+    nows = sum(isinstance(each, Now) for each in operands)
+    durations = (constant_ms(each) for each in operands if each.type is Type.DURATION and is_constant(each))
+    lengths = [abs(length_ms) for length_ms in durations if length_ms is not None]
+    if instants != 1 or not nows or not lengths or instants + nows + len(lengths) != len(operands):
         return FOREVER_MS
-    return max(lengths, default=FOREVER_MS)
+    return sum(lengths)
+
+
+def _operands(node: Node) -> Iterator[Node]:
+    """What is added, subtracted and compared; of an `if` all it may be."""
+    match node:
+        case Fact():
+            yield from _operands(node.value)
+        case Compare() | Arithmetic(op="+" | "-"):
+            yield from _operands(node.left)
+            yield from _operands(node.right)
+        case Call(function="if"):
+            for branch in node.arguments[1:]:
+                yield from _operands(branch)
+        case _:
+            yield node
 
 
 def _reach(leaf: Leaf) -> int:

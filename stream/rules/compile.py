@@ -1,9 +1,9 @@
 """Checked definitions to a program: what to keep, and functions compiled from generated Python.
 
-    definitions -> needs (cells) -> source of fold and judge -> CompiledProgram
+    definitions -> needs (cells) -> source of fold, judge, rejudge -> CompiledProgram
 
-`fold` and `judge` are compiled at once; the functions behind `valid_until`, `because`, `facts` and `carried` when they
-are first asked for.
+`fold`, `judge` and `rejudge` are compiled at once; the functions behind `valid_until`, `because`, `facts` and `carried`
+when they are first asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from stream.core import windows
 from stream.core.events import FOREVER_MS, Event
-from stream.core.program import Answers, Ask, CellLayout, Cells, Decider, Definition
+from stream.core.program import Answers, Ask, CellLayout, Cells, Decider, Definition, Rejudge
 from stream.errors import Place
 from stream.rules.asks import asks_of, cell_key
 from stream.rules.canonical import (
@@ -72,7 +72,7 @@ def compile_program(definitions: Definitions) -> CompiledProgram:
 class CompiledProgram:
     """A `core.program.Program`, and what the command line and the metrics want to know of one.
 
-    source          the generated code of fold and judge
+    source          the generated code of fold, judge and rejudge
     constants       the values that stand beside it as k0, k1 ...
     conditions      every condition of the file once: (definition, text, place), in the order of `atoms`
     event_names     names of track events that some definition asks for
@@ -109,8 +109,10 @@ class CompiledProgram:
         self.absence_events: tuple[str, ...] = absence_events(definitions)
         self._helpers = {**HELPERS, **_WINDOW_HELPERS, "search": search, **self._zone_helpers()}
         module = Module()
-        write_fold(module, self._needs)
-        FunctionWriter(module, definitions, self._needs).judge()
+        changed = write_fold(module, self._needs)
+        writer = FunctionWriter(module, definitions, self._needs)
+        writer.judge()
+        writer.rejudge(changed)
         self.source = module.source
         self.constants: tuple[Any, ...] = tuple(module.constants.values)
         loaded = module.load(self._helpers, f"definitions {self.hash}")
@@ -118,6 +120,7 @@ class CompiledProgram:
         self.fold: Callable[[Cells, Event], bool] = loaded["fold"]
         self.merged: Callable[[Cells], int] = loaded["merged"]
         self.judge: Callable[[Cells, int], tuple[Answers, int]] = loaded["judge"]
+        self.rejudge: Callable[[Event], Rejudge | None] = loaded["rejudge"]
         self._own: dict[int, Run] = {}
         self._carried: dict[int, Run] = {}
         self._explainer = Explainer(self._needs, self._function)

@@ -23,15 +23,23 @@ def event_names(needs: Needs) -> tuple[str, ...]:
     return tuple(sorted({match.name for cell in needs for match in _matches(cell) if match.name is not None}))
 
 
-def write_fold(module: Module, needs: Needs) -> None:
-    """Add `blank`, `fold(cells, e)` and `merged(cells)` to the module."""
+EventKind = tuple[str, str | None]
+"""A call, and for track the event's name; None: any name that no cell asks for."""
+
+
+def write_fold(module: Module, needs: Needs) -> dict[EventKind, frozenset[int]]:
+    """Add `blank`, `fold(cells, e)` and `merged(cells)` to the module. Returns which cells each kind of event may
+    change."""
     blanks = [cell.blank for cell in needs] + ["0"] * (needs.merged_at is not None)
     module.add("blank", "", [f"    return [{', '.join(blanks)}]"])
     module.add("merged", "cells", [f"    return {0 if needs.merged_at is None else f'cells[{needs.merged_at}]'}"])
     written: dict[str, str] = {}
+    changed: dict[EventKind, frozenset[int]] = {}
 
     def function(kind: str, name: str | None) -> str:
-        lines = _EventFold(module, needs, kind, name).lines()
+        fold = _EventFold(module, needs, kind, name)
+        lines = fold.lines()
+        changed[kind, name] = frozenset(fold.cells)
         body = "\n".join(lines)
         if body not in written:
             written[body] = module.add(f"fold_{len(written)}", "cells, e", lines)
@@ -52,6 +60,7 @@ def write_fold(module: Module, needs: Needs) -> None:
             "    return KINDS[e.kind](cells, e)",
         ],
     )
+    return changed
 
 
 def _matches(cell: Cell) -> Iterable[Match]:
@@ -59,7 +68,8 @@ def _matches(cell: Cell) -> Iterable[Match]:
 
 
 class _EventFold:
-    """The body of one fold function. `r` is True once something changed on which an answer rests."""
+    """The body of one fold function. `r` is True once something changed on which an answer rests. `cells`: what it may
+    change."""
 
     def __init__(self, module: Module, needs: Needs, kind: str, name: str | None) -> None:
         self._constants = module.constants
@@ -67,6 +77,7 @@ class _EventFold:
         self._kind = kind
         self._name = name
         self._expressions = EventExpressions(module.constants)
+        self.cells: set[int] = set()
         self._lines: list[str] = []
         self._level = 1
 
@@ -89,6 +100,7 @@ class _EventFold:
             self._emit("r = True")
 
     def _first_seen(self, index: int) -> None:
+        self.cells.add(index)
         self._earliest(index, self._needs.cells[index])
 
     # -- traits --------------------------------------------------------------------------------------------------------
@@ -100,6 +112,7 @@ class _EventFold:
                 self._trait(index, cell, cell.trait)
 
     def _trait(self, index: int, cell: Cell, trait: Trait) -> None:
+        self.cells.add(index)
         top = self._constants.name(trait.path[0])
         self._emit(f"if {top} in p:")
         self._emit(f"    c = cells[{index}]")
@@ -143,6 +156,7 @@ class _EventFold:
         return match.name is None or (self._kind == "track" and match.name == self._name)
 
     def _group(self, indices: list[int]) -> None:
+        self.cells.update(indices)
         for index in indices:
             cell = self._needs.cells[index]
             getattr(self, f"_{cell.kind}")(index, cell)

@@ -2,15 +2,19 @@
 
 A function evaluates the definitions it needs, each after what it refers to, into `d0`, `d1` ... by their place in the
 program, and returns what `finish` writes.
+
+Most events can change few answers. So for each kind of event on which no more than half of the definitions rest there
+is a function that looks at those alone: what an event costs goes by what rests on it, not by how much is defined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from stream.core.events import FOREVER_MS
 from stream.rules.canonical import by_name, canonical, closure, referred
 from stream.rules.generate_conditions import CustomerExpressions
+from stream.rules.generate_fold import EventKind
 from stream.rules.needs import Needs
 from stream.rules.source import Lines, Module
 from stream.rules.tree import Definitions, DimensionDefinition, Node, StageDefinition
@@ -37,6 +41,47 @@ class FunctionWriter:
         answers = f"({everything},)" if everything else "()"
         self.write("judge", set(self._known), lambda _: f"{answers}, nxt")
 
+    def rejudge(self, changed: Mapping[EventKind, frozenset[int]]) -> None:
+        """`rejudge(e)`: a function `(cells, now, present)`, or None where most answers may be others after the event.
+        `changed`: the cells that each kind of event may change.
+
+        It returns (answers, next) as `judge` does, but looks only at what rests on such an event: the other answers are
+        those of `present`. When nothing differs it returns `present` itself.
+        """
+        reads = {name: self._reads(name) for name in self._known}
+        written: dict[tuple[str, ...], str] = {}
+
+        def function(cells: frozenset[int]) -> str:
+            names = tuple(name for name, read in reads.items() if read & cells)
+            if 2 * len(names) > len(self._known):
+                return "None"
+            if names not in written:
+                answers = self._mixed({self._answers[name][0] for name in names})
+                written[names] = self.write(
+                    f"rejudge_{len(written)}", set(names), lambda _: f"{answers}, nxt", parameters="cells, now, present"
+                )
+            return written[names]
+
+        functions = {kind: function(cells) for kind, cells in changed.items()}
+        constant = self.module.constants.name
+        tracks = ", ".join(f"{constant(name)}: {to}" for (_, name), to in functions.items() if name is not None)
+        kinds = ", ".join(f"{kind!r}: {to}" for (kind, name), to in functions.items() if name is None)
+        self.module.functions["rejudge tables"] = f"OF_TRACKS = {{{tracks}}}\nOF_KINDS = {{{kinds}}}"
+        lines = [
+            "    if e.kind == 'track' and e.name in OF_TRACKS:",
+            "        return OF_TRACKS[e.name]",
+            "    return OF_KINDS[e.kind]",
+        ]
+        self.module.add("rejudge", "e", lines)
+
+    def _mixed(self, fresh: set[int]) -> str:
+        """Source of all answers, those of `fresh` looked at and the others present."""
+        if not fresh:
+            return "present"
+        same = " and ".join(f"d{number} == present[{number}]" for number in sorted(fresh))
+        each = (f"d{number}" if number in fresh else f"present[{number}]" for number in range(len(self._known)))
+        return f"(present if {same} else ({', '.join(each)},))"
+
     def own(self, name: str) -> str:
         """`(cells, now)`: (answer of one definition, the instant at which it may differ)."""
         number = self._answers[name][0]
@@ -46,7 +91,9 @@ class FunctionWriter:
         """A function of expressions at one instant; nothing after it is asked."""
         return self.write(name, referred(nodes), finish, after=False)
 
-    def write(self, name: str, names: set[str], finish: Finish, after: bool = True) -> str:
+    def write(
+        self, name: str, names: set[str], finish: Finish, after: bool = True, parameters: str = "cells, now"
+    ) -> str:
         counting, _ = self._body(Lines(None), names, finish, after)
         lines, read = self._body(Lines(counting.requests), names, finish, after)
         cells = [f"    c{index} = cells[{index}]" for index in sorted(read)]
@@ -55,7 +102,11 @@ class FunctionWriter:
             if self._needs.merged_at is not None:
                 names_of_all.append("_")
             cells = [f"    {', '.join(names_of_all)} = cells"]
-        return self.module.add(name, "cells, now", [f"    nxt = {FOREVER_MS}", *cells, *lines.all()])
+        return self.module.add(name, parameters, [f"    nxt = {FOREVER_MS}", *cells, *lines.all()])
+
+    def _reads(self, name: str) -> set[int]:
+        """The cells on which a definition rests, itself or through those it names."""
+        return self._body(Lines(None), {name}, lambda _: "", after=True)[1]
 
     def _body(self, lines: Lines, names: set[str], finish: Finish, after: bool) -> tuple[Lines, set[int]]:
         expressions = CustomerExpressions(

@@ -3,4 +3,7 @@
 The changelog topic is the truth, the disk a copy that spares reading it. A copy is written only after the Kafka
 transaction with the same content is certain, in one batch with its `meta`; it is trusted only as far as it can be
 checked (`StateStore.check`), and on any doubt it is set aside and built anew.
+
+`stores`  where they are, and those set aside; `rocks`: one of them
+`seal`    proof that a folder is as it was closed; `options`, `keys`, `errors`: RocksDB's settings, keys and errors
 """

@@ -294,11 +294,11 @@ def test_after_the_release_everybody_is_where_they_would_be_had_nothing_been_hel
     for profile in held.profiles.values():
         assert profile.parked_ms == NEVER_MS
     assert not [entry for entry in held.entries if entry[0] == PARKED_AT_MS]
-    assert_alternates(held.told)
+    assert_each_turns(held.told)
 
 
-def assert_alternates(changes: list[Change]) -> None:
-    """A segment is entered and left in turn, a dimension never goes where it is."""
+def assert_each_turns(changes: list[Change]) -> None:
+    """No change ends where it began."""
     for change in changes:
         assert change.definition is not None
         assert change.after != (change.before or 0 if change.definition.is_segment else change.before)

@@ -273,8 +273,8 @@ def test_what_was_not_committed_is_forgotten_whole() -> None:
 
 def test_a_move_of_the_clock_alone_is_nothing_to_commit() -> None:
     house = House(SHOP).take(order(0)).commit().step(at(5))
-    assert house.partition.moved is False
-    assert house.step(at(12)).partition.moved is True
+    assert house.partition.has_pending is False
+    assert house.step(at(12)).partition.has_pending is True
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream.errors import StartRefused
-from tests.engine.test_engine import PROGRAM, changes, shop
+from tests.engine.shop import PROGRAM, changes, shop
 from tests.engine.world import Worker
 
 

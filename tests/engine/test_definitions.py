@@ -13,7 +13,7 @@ from stream.codec.snapshot import revision_of
 from stream.errors import StartRefused
 from stream.rules.compile import CompiledProgram, compile_program
 from stream.rules.load import parse_definitions
-from tests.engine.test_engine import PROGRAM, SHOP, changes, order, shop
+from tests.engine.shop import PROGRAM, SHOP, changes, order, shop
 from tests.engine.world import DAY, Crash, Fault, MemoryStore, Worker, World
 
 

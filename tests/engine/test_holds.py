@@ -10,8 +10,9 @@ from stream.codec.journal import decode_journal, decode_meta
 from stream.core.holds import PARKED_AT_MS
 from stream.engine.interfaces import OutcomeUnknown
 from stream.verify.check import check
+from tests.engine.shop import order
 from tests.engine.world import DAY, START, Fault, Worker, World
-from tests.verify.worlds import NAMES, PROGRAM, Copy, log_of, order, verified
+from tests.verify.worlds import NAMES, PROGRAM, Copy, log_of, verified
 
 CLOCK = Control("ann", START, "the shop's tracker is broken")
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from stream.store.errors import StoreDamaged
+from tests.engine.shop import order
 from tests.engine.world import DAY, START, Worker, World
-from tests.verify.worlds import PROGRAM, order, verified
+from tests.verify.worlds import PROGRAM, verified
 
 
 async def one_customer() -> World:

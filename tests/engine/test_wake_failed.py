@@ -7,8 +7,9 @@ from typing import Any
 
 from stream.engine.observer import Observer
 from stream.rules.compile import CompiledProgram
+from tests.engine.shop import order
 from tests.engine.world import DAY, START, Worker, World
-from tests.verify.worlds import PROGRAM, order, verified
+from tests.verify.worlds import PROGRAM, verified
 
 BAD_DUE_MS = START + DAY + 31 * DAY
 """When the customer `bad` falls silent."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from stream.app import strays
+from stream.app import group_watch
 from stream.app.worker import run_worker
 from stream.config import load_settings
 from stream.kafka.source import KafkaSource
@@ -27,6 +27,6 @@ def forget(source: KafkaSource, consumer: Consumer, places: list[TopicPartition]
 
 if __name__ == "__main__":
     settings = load_settings(Path(sys.argv[1]), {})
-    strays.STRAYED_S, strays.LOOK_EVERY_S = STRAYED_S, STRAYED_S / 4
+    group_watch.STRAYED_S, group_watch.LOOK_EVERY_S = STRAYED_S, STRAYED_S / 4
     KafkaSource._on_assign = forget  # type: ignore[method-assign]
     run_worker(settings, compile_program(load_definitions([settings.definitions])))

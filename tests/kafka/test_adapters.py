@@ -209,13 +209,20 @@ async def test_a_commit_shows_its_records_its_offset_and_its_number_together(
     assert offsets.changelog_bounds(1) == (0, 3)  # two records and the commit marker
 
 
-async def test_committed_offsets_wait_for_an_open_transaction(
+async def offsets_in_an_open_transaction(
     settings: Settings, transactions: KafkaTransactions, running: Running
-) -> None:
-    offsets = KafkaOffsets(settings)
+) -> KafkaOffsets:
+    """Partition 0 is to be committed at 5; whether it is, is open. Returns who can be asked."""
     await running.until(lambda: bool(running.owner.owned), "assigned")
     transactions.begin()
     transactions.send_offsets({0: (5, "1:a")}, await running.source.group_metadata())
+    return KafkaOffsets(settings)
+
+
+async def test_committed_offsets_wait_for_an_open_transaction(
+    settings: Settings, transactions: KafkaTransactions, running: Running
+) -> None:
+    offsets = await offsets_in_an_open_transaction(settings, transactions, running)
 
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(offsets.committed, [0])
@@ -315,10 +322,7 @@ async def test_offsets_of_a_member_that_left_the_group_abort(
 async def test_a_partition_held_back_does_not_hold_up_questions_of_other_threads(
     settings: Settings, transactions: KafkaTransactions, running: Running
 ) -> None:
-    offsets = KafkaOffsets(settings)
-    await running.until(lambda: bool(running.owner.owned), "assigned")
-    transactions.begin()
-    transactions.send_offsets({0: (5, "1:a")}, await running.source.group_metadata())
+    offsets = await offsets_in_an_open_transaction(settings, transactions, running)
 
     with ThreadPoolExecutor(2) as pool:
         held_back = pool.submit(offsets.committed, [0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from stream.engine.interfaces import OutcomeUnknown
 from stream.kafka.control import KafkaControls
 from stream.kafka.topics import check_topics, create_topics
 from tests.kafka.apache import ApacheKafka
-from tests.kafka.kit import Outgoing, admin_of, delete_topics, produce
+from tests.kafka.kit import Outgoing, admin_of, delete_topics, produce, wait_for
 
 pytestmark = pytest.mark.kafka
 ANN = Control("ann", 1_767_225_600_000, "the tracker is broken")
@@ -61,21 +60,13 @@ def test_without_the_topic_nobody_knows_and_made_anew_nothing_is_held(settings):
     assert reader.read() == {"clock": ANN}
     admin = admin_of(settings.kafka_properties()["bootstrap.servers"])
     delete_topics(admin, [settings.topics.control])
-    with pytest.raises(OutcomeUnknown):
-        until(lambda: reader.read() is None)
+    wait_for(lambda: told(reader) == "unknown", "without the topic nobody knows")
     create_topics(settings, [], 3, 1)
-    until(lambda: read(reader) == {})
+    wait_for(lambda: told(reader) == {}, "nothing is held")
 
 
-def read(controls: KafkaControls) -> Any:
+def told(controls: KafkaControls) -> Any:
     try:
         return controls.read()
     except OutcomeUnknown:
-        return None
-
-
-def until(condition: Any, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
+        return "unknown"

@@ -142,7 +142,7 @@ def test_a_disk_that_takes_no_more_ends_the_worker_and_with_room_again_it_goes_o
     all_is_well(pipeline)
 
 
-def test_a_slow_disk_delays_commits_and_nothing_else(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_on_a_slow_disk_nothing_is_lost_and_nobody_ends(pipeline: Pipeline, tmp_path: Path) -> None:
     """Every write of RocksDB takes 60 ms: each commit, each flush."""
     library, waits = slow_disk(tmp_path), tmp_path / "waits"
     before, after = parts_of(events_of(seed=45), 2)

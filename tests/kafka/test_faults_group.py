@@ -11,11 +11,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import pytest
 from confluent_kafka import Consumer
 
 from stream.config import load_settings
-from stream.kafka.membership import Membership, NoMember
+from stream.kafka.membership import GroupView, Membership
 from stream.kafka.settings import consumer_config
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.torment import all_is_well, events_of, parts_of, torment
@@ -45,14 +44,14 @@ def test_the_group_says_what_it_has_given_to_an_instance_and_whom_it_does_not_kn
 ) -> None:
     with torment(apache_kafka, topics.prefix, tmp_path) as pipeline:
         asked = {name: Membership(load_settings(pipeline.config(name), {})) for name in ("a", "b")}
-        with pytest.raises(NoMember):  # nobody has ever joined
-            asked["a"].given()
+        nobody = asked["a"].ask()  # has ever joined
+        assert nobody is not None and nobody.ours is None
 
         pipeline.start_ready("a")
 
-        assert asked["a"].given() == {0, 1}
-        with pytest.raises(NoMember):
-            asked["b"].given()
+        seen = {name: membership.ask() for name, membership in asked.items()}
+        assert seen["a"] is not None and seen["a"].ours == {0, 1}
+        assert seen["b"] is not None and seen["b"].ours is None
 
 
 DIES_LETTING_GO = """
@@ -90,20 +89,26 @@ def test_partitions_orphaned_by_a_member_that_died_letting_go_are_noticed_and_a_
         assert dying.stdout is not None and dying.stdout.readline() == b"assigned\n"
         second, again = Consumer(config("b")), Consumer(config("a"))
         membership = Membership(settings["b"])
+
+        def at_rest() -> GroupView | None:
+            """The group with `b` in it."""
+            group = membership.ask()
+            return group if group is not None and group.ours is not None else None
+
         try:
             second.subscribe([topic])
             polled_until([second], lambda: dying.poll() is not None)
             again.subscribe([topic])
-            polled_until([second, again], lambda: len(again.assignment()) == 2 and membership.unowned(4) is not None)
+            polled_until([second, again], lambda: len(again.assignment()) == 2 and at_rest() is not None)
 
-            found = membership.unowned(4)
-            assert found is not None and len(found.partitions) == 2 and found.rank == 1
+            found = at_rest()
+            assert found is not None and len(found.unowned(4)) == 2 and found.rank == 1
             nudging = Thread(target=membership.nudge)
             nudging.start()
 
             def shared_out() -> bool:
-                at_rest = membership.unowned(4)
-                return not nudging.is_alive() and at_rest is not None and not at_rest.partitions
+                group = at_rest()
+                return not nudging.is_alive() and group is not None and not group.unowned(4)
 
             polled_until([second, again], shared_out)
         finally:

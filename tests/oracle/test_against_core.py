@@ -20,6 +20,7 @@ from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.errors import DefinitionErrors
 from stream.rules.compile import compile_program
+from stream.rules.generate_judge import FunctionWriter
 from stream.rules.load import parse_definitions
 from stream.rules.tree import Definitions
 from tests.oracle.evaluate import Judgement, in_order
@@ -228,3 +229,60 @@ def test_repeated_messages_do_not_matter(text: str, log: Log) -> None:
     told = by_customer(Outside(program).run(log, end_of(log)))
 
     assert told == by_customer(Outside(program).run(once, end_of(log)))
+
+
+@examples(15, 3_000)
+@given(definition_files(), logs(customers=1))
+def test_what_does_not_rest_on_an_event_is_the_same_after_it(text: str, log: Log) -> None:
+    note(text)
+    _, program = compiled(text)
+    cells = program.blank()
+    now_ms = NEVER_MS
+    for event in (item for item in log if isinstance(item, Event)):
+        now_ms = max(now_ms, event.time_ms)
+        before, turned_ms = program.judge(cells, now_ms)
+        program.fold(cells, event)
+        answers, turns_ms = program.judge(cells, now_ms)
+        rejudge = program.rejudge(event)
+        if rejudge is not None:
+            few, few_turn_ms = rejudge(cells, now_ms, before)
+            assert few == answers
+            assert (few is before) == (answers == before)
+            assert few_turn_ms >= turns_ms
+            assert min(few_turn_ms, turned_ms) <= turns_ms
+
+
+CHAINED = """
+definitions: 1
+name: chained
+dimensions:
+  lifecycle:
+    stages:
+      - prospect: count("Order Completed") == 0
+      - customer: otherwise
+segments:
+  known:
+    when: lifecycle == "customer"
+  looking:
+    when: count("Product Viewed", 7d) >= 2
+  searching:
+    when: count("Products Searched", 7d) >= 2
+"""
+
+
+def test_a_planted_oversight_of_what_rests_on_an_event_through_another_definition_is_found(monkeypatch):
+    def own_cells(self: FunctionWriter, name: str) -> set[int]:
+        return set() if name == "known" else reads(self, name)
+
+    reads = FunctionWriter._reads
+    log: Log = [
+        Event("customer-0", "track", name, offset, offset, None, {}, {})
+        for offset, name in enumerate(["Product Viewed", "Order Completed"])
+    ]
+    definitions, program = compiled(CHAINED)
+    expected = replay(definitions, log, end_of(log))
+    assert Outside(program).run(log, end_of(log)) == expected
+
+    monkeypatch.setattr(FunctionWriter, "_reads", own_cells)
+
+    assert Outside(compiled(CHAINED)[1]).run(log, end_of(log)) != expected

@@ -69,7 +69,6 @@ class Entry:
 class Log:
     def __init__(self) -> None:
         self.entries: list[Entry | None] = []  # None: compacted away
-        self.compacted: dict[int, Entry] = {}  # offset -> what lay there
         self.open: dict[Transaction, int] = {}  # open transaction -> its first offset here
 
     @property
@@ -94,11 +93,6 @@ class Log:
     def committed(self) -> list[tuple[int, Entry]]:
         return self.read(0, self.end + 1)[0]
 
-    def ever_committed(self) -> list[tuple[int, Entry]]:
-        """As if nothing had been compacted away."""
-        gone = [(offset, entry) for offset, entry in self.compacted.items() if entry.readable]
-        return sorted([*self.committed(), *gone], key=lambda found: found[0])
-
     def compact(self) -> int:
         """Drop what a later record of the same key has replaced, and old markers; the last record stays. How many."""
         newest: dict[bytes | None, int] = {}
@@ -108,7 +102,7 @@ class Log:
         dropped = 0
         for offset, entry in enumerate(self.entries[: max(0, self.stable_end - 1)]):
             if entry is not None and not (entry.readable and newest[entry.record.key] == offset):
-                self.entries[offset], self.compacted[offset] = None, entry
+                self.entries[offset] = None
                 dropped += 1
         return dropped
 

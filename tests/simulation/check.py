@@ -20,9 +20,10 @@ from tests.simulation.broker import Entry
 from tests.simulation.client import CHANGES, INPUT, JOURNAL, MEMBERSHIPS, REJECTED, STATE
 from tests.simulation.definitions import PROGRAM
 from tests.simulation.events import payload
-from tests.simulation.expected import Item, Row, expect
+from tests.simulation.expected import Item, expect
 from tests.simulation.expected_revised import expect as expect_revised
 from tests.simulation.items import PARTITIONS
+from tests.simulation.lives import Row
 from tests.simulation.process import GRACE_MS, MAX_EVENT_BYTES
 from tests.simulation.world import World
 

@@ -10,44 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.simulation.definitions import ACTIVE_MS, BROWSING_MS, DAY_MS, KEEN_MS
+from tests.simulation.definitions import ACTIVE_MS, BROWSING_MS, KEEN_MS
 from tests.simulation.events import BROWSE, PURCHASE, Sent, reason_of
+from tests.simulation.lives import LONG_AGO_MS, Expected, Life
 
 STAGES = ("prospect", "active", "inactive")
 SEGMENTS = ("keen", "browsing", "lost")
-KEPT_MESSAGES = 32
-KEPT_MS = 7 * DAY_MS
-LONG_AGO_MS = -(1 << 62)
-
-Row = tuple[str, int, str | None, object, object, int, int | None, str]
-"""(customer, sequence, definition, from, to, effective_ms, nth, kind of cause); an erasure has no definition."""
-
 Item = tuple[str, int, Sent | str | None]
 """("clock", instant up to which silence is judged, None), ("record", read time, the record sent), or ("hold" or
 "release", instant, key), in order; with each goes its offset."""
 
 
 @dataclass
-class Expected:
-    rows: list[Row] = field(default_factory=list)
-    rejected: list[tuple[int, str]] = field(default_factory=list)  # (offset, reason)
-    duplicates: int = 0
-    held: int = 0  # answers kept back
-    holds: dict[str, int] = field(default_factory=dict)  # key -> since when
-
-
-@dataclass
-class _Life:
-    """A customer from the first event to the erasure."""
-
-    events: list[tuple[int, str]] = field(default_factory=list)  # (event time, kind)
-    judged_ms: int = LONG_AGO_MS
-    stage: str | None = None
+class _Life(Life):
     within: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(SEGMENTS, False))
-    sequence: int = 0
-    nth: dict[str, int] = field(default_factory=dict)
-    messages: list[tuple[str, int]] = field(default_factory=list)
-    forgotten_ms: int = LONG_AGO_MS
     parked_ms: int | None = None  # since when an answer is kept back
     looked_ms: int = LONG_AGO_MS  # silence up to here was looked at, whether or not it was told
 
@@ -77,15 +53,7 @@ def expect(items: Iterable[tuple[int, Item]]) -> Expected:
 
 def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int, offset: int) -> None:
     life = lives.get(sent.customer) or _Life()
-    message = sent.message_id
-    if message is not None and any(message == known for known, _ in life.messages):
-        expected.duplicates += 1
-        return
-    if message is not None and time_ms <= life.forgotten_ms:
-        expected.rejected.append((offset, "too-old"))
-        return
-    if message is not None and message.startswith("breaks-"):
-        expected.rejected.append((offset, "internal"))
+    if not life.takes(expected, sent, time_ms, offset):
         return
     lives[sent.customer] = life
     _silence(expected, sent.customer, life, time_ms)
@@ -98,10 +66,7 @@ def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
     if not passed_over:
         _judge(expected, sent.customer, life, now_ms, "event", by_time)
         life.looked_ms = now_ms
-    if message is not None:
-        life.messages.append((message, time_ms))
-    while life.messages and (len(life.messages) > KEPT_MESSAGES or life.messages[0][1] < life.judged_ms - KEPT_MS):
-        life.forgotten_ms = max(life.forgotten_ms, life.messages.pop(0)[1])
+    life.remember(sent.message_id, time_ms)
 
 
 def _silence(expected: Expected, customer: str, life: _Life, before_ms: int) -> None:
@@ -163,21 +128,10 @@ def _judge(
         life.parked_ms = None
     elif life.parked_ms is None:
         life.parked_ms = now_ms
-    moved: list[tuple[str, object, object]] = []
     for name, answer in answers.items():
         if answer != told[name] and name not in kept:
-            moved.append((name, told[name], answer))
-            if name == "lifecycle":
-                life.stage = str(answer)
-            else:
-                life.within[name] = bool(answer)
-    for definition, before, after in moved:
-        life.judged_ms = now_ms
-        life.sequence += 1
-        life.nth[definition] = life.nth.get(definition, 0) + 1
-        expected.rows.append(
-            (customer, life.sequence, definition, before, after, now_ms, life.nth[definition], cause)
-        )  # fmt: skip
+            life.tell(expected, customer, (name, told[name], answer), now_ms, cause)
+            life.turn(name, answer)
 
 
 def _is_held(
@@ -199,5 +153,4 @@ def _erase(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
     life = lives.pop(sent.customer, None)
     if life is not None:
         _silence(expected, sent.customer, life, time_ms)
-        at_ms = max(life.judged_ms, time_ms)
-        expected.rows.append((sent.customer, life.sequence + 1, None, None, None, at_ms, None, "erasure"))
+        life.end(expected, sent.customer, time_ms)

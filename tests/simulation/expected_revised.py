@@ -12,15 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.definitions import ACTIVE_MS, BROWSING_MS, DAY_MS, KEEN_MS, REVISED_MS
+from tests.simulation.definitions import ACTIVE_MS, BROWSING_MS, KEEN_MS, REVISED_MS
 from tests.simulation.events import BROWSE, OTHER, PURCHASE, Sent, reason_of
-
-KEPT_MESSAGES = 32
-KEPT_MS = 7 * DAY_MS
-LONG_AGO_MS = -(1 << 62)
-
-Row = tuple[str, int, str | None, object, object, int, int | None, str]
-"""(customer, sequence, definition, from, to, effective_ms, nth, kind of cause); an erasure has no definition."""
+from tests.simulation.lives import LONG_AGO_MS, Expected, Life
 
 Item = tuple[str, int, Any]
 """In order: ("clock", instant up to which silence is judged, None), ("record", read time, the record sent), ("commit",
@@ -49,28 +43,10 @@ REVISIONS = {1: FIRST, 2: Windows(**REVISED_MS, silent="gone"), 3: FIRST}
 
 
 @dataclass
-class Expected:
-    rows: list[Row] = field(default_factory=list)
-    rejected: list[tuple[int, str]] = field(default_factory=list)  # (offset, reason)
-    duplicates: int = 0
-    held: int = 0  # nothing is
-
-
-@dataclass
-class _Life:
-    """A customer from the first event to the erasure."""
-
-    events: list[tuple[int, str]] = field(default_factory=list)  # (event time, kind)
+class _Life(Life):
     kept_from: int = 0  # place of the first event since definitions ask for signing in
-    judged_ms: int = LONG_AGO_MS
-    stage: str | None = None
     revision: int = 1
-    within: dict[str, bool] = field(default_factory=dict)
     warming: dict[str, int] = field(default_factory=dict)  # definition -> until when it is left as it is
-    sequence: int = 0
-    nth: dict[str, int] = field(default_factory=dict)
-    messages: list[tuple[str, int]] = field(default_factory=list)
-    forgotten_ms: int = LONG_AGO_MS
 
 
 @dataclass
@@ -114,15 +90,7 @@ def expect(items: Iterable[tuple[int, Item]]) -> Expected:
 
 def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int, offset: int, now: _Now) -> None:
     life = lives.get(sent.customer) or _Life(revision=now.revision)
-    message = sent.message_id
-    if message is not None and any(message == known for known, _ in life.messages):
-        expected.duplicates += 1
-        return
-    if message is not None and time_ms <= life.forgotten_ms:
-        expected.rejected.append((offset, "too-old"))
-        return
-    if message is not None and message.startswith("breaks-"):
-        expected.rejected.append((offset, "internal"))
+    if not life.takes(expected, sent, time_ms, offset):
         return
     lives[sent.customer] = life
     _silence(expected, sent.customer, life, time_ms, None)
@@ -131,10 +99,7 @@ def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
     life.events.append((time_ms, sent.kind))
     life.judged_ms = max(life.judged_ms, time_ms)
     _judge(expected, sent.customer, life, life.judged_ms, "event")
-    if message is not None:
-        life.messages.append((message, time_ms))
-    while life.messages and (len(life.messages) > KEPT_MESSAGES or life.messages[0][1] < life.judged_ms - KEPT_MS):
-        life.forgotten_ms = max(life.forgotten_ms, life.messages.pop(0)[1])
+    life.remember(sent.message_id, time_ms)
 
 
 def _silence(expected: Expected, customer: str, life: _Life, before_ms: int, now: _Now | None) -> None:
@@ -206,21 +171,8 @@ def _judge(expected: Expected, customer: str, life: _Life, now_ms: int, cause: s
     present, answers = _present(life), _answers(life, now_ms)
     for definition, answer in answers.items():
         if answer != present[definition]:
-            _tell(expected, customer, life, (definition, present[definition], answer), now_ms, cause)
-            if definition == "lifecycle":
-                life.stage = str(answer)
-            else:
-                life.within[definition] = bool(answer)
-
-
-def _tell(
-    expected: Expected, customer: str, life: _Life, change: tuple[str, object, object], now_ms: int, cause: str
-) -> None:
-    definition = change[0]
-    life.judged_ms = now_ms
-    life.sequence += 1
-    life.nth[definition] = life.nth.get(definition, 0) + 1
-    expected.rows.append((customer, life.sequence, *change, now_ms, life.nth[definition], cause))
+            life.tell(expected, customer, (definition, present[definition], answer), now_ms, cause)
+            life.turn(definition, answer)
 
 
 def _carry(expected: Expected, customer: str, life: _Life, at_ms: int, now: _Now) -> None:
@@ -230,7 +182,7 @@ def _carry(expected: Expected, customer: str, life: _Life, at_ms: int, now: _Now
     for segment in old:
         if segment not in new:
             if life.within.get(segment):
-                _tell(expected, customer, life, (segment, True, False), at_ms, "definitions")
+                life.tell(expected, customer, (segment, True, False), at_ms, "definitions")
             life.within.pop(segment, None)
             life.nth.pop(segment, None)
     life.revision = revision
@@ -260,5 +212,4 @@ def _erase(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
     life = lives.pop(sent.customer, None)
     if life is not None:
         _silence(expected, sent.customer, life, time_ms, None)
-        at_ms = max(life.judged_ms, time_ms)
-        expected.rows.append((sent.customer, life.sequence + 1, None, None, None, at_ms, None, "erasure"))
+        life.end(expected, sent.customer, time_ms)

@@ -11,8 +11,9 @@ from tests.oracle.history import Log, Oracle, Step
 from tests.simulation.check import history, of_one_revision
 from tests.simulation.client import INPUT, JOURNAL
 from tests.simulation.definitions import BREAKS, DEFINITIONS
-from tests.simulation.expected import Row, expect
+from tests.simulation.expected import expect
 from tests.simulation.items import program
+from tests.simulation.lives import Row
 from tests.simulation.process import MAX_EVENT_BYTES
 from tests.simulation.run import settled
 from tests.simulation.world import World

@@ -346,7 +346,7 @@ class World:
                     return f"partition {partition}: lag"
                 if task.meta.holds:
                     return f"partition {partition}: something is still held"
-                if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.moved or task.backlog:
+                if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.has_pending or task.backlog:
                     return f"partition {partition}: its clock is behind"
                 if task.remaining:
                     return f"partition {partition}: {task.remaining} customers are not carried over"

@@ -13,8 +13,9 @@ from stream.core.events import Reason
 from stream.verify.check import check
 from stream.verify.log import MemoryLog, Record
 from stream.verify.report import Kind
+from tests.engine.shop import order
 from tests.engine.world import DAY, Crash, Fault, Worker, World
-from tests.verify.worlds import NAMES, PROGRAM, lived, log_of, order, verified
+from tests.verify.worlds import NAMES, PROGRAM, lived, log_of, verified
 
 
 async def go_on(world: World, worker: Worker, customers: int = 5, days: int = 3) -> None:

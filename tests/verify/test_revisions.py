@@ -16,8 +16,9 @@ from stream.rules.load import parse_definitions
 from stream.verify.check import check
 from stream.verify.log import MemoryLog
 from stream.verify.report import Kind
+from tests.engine.shop import order
 from tests.engine.world import DAY, START, Worker, World
-from tests.verify.worlds import NAMES, PROGRAM, SHOP, Copy, log_of, order
+from tests.verify.worlds import NAMES, PROGRAM, SHOP, Copy, log_of
 
 KEEN = """  keen:
     when: count("Product Viewed", 20d) == 0 and count(purchase, 90d) >= 3

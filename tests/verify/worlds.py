@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from stream.codec.instants import to_text
 from stream.codec.journal import JournalRecord, Meta, decode_journal, decode_meta, encode_journal, encode_meta
 from stream.rules.compile import CompiledProgram, compile_program
 from stream.rules.load import parse_definitions
 from stream.verify.check import check
 from stream.verify.log import MemoryLog, Names, Record
 from stream.verify.report import Report
+from tests.engine.shop import SHOP as PLAIN_SHOP
+from tests.engine.shop import order
 from tests.engine.world import DAY, START, Worker, World
 
 NAMES = Names(
@@ -90,35 +91,13 @@ class Copy:
         self.edit("state", place, value=encode_meta(replace(meta, **edit(meta))))
 
 
-SHOP = """\
-definitions: 1
-name: shop
-events:
-  purchase: Order Completed
-facts:
-  orders: count(purchase)
-dimensions:
-  lifecycle:
-    stages:
-      - prospect: orders == 0
-      - active: last(purchase) > ago(30d)
-      - inactive: otherwise
-segments:
-  lost:
-    when: lifecycle == "inactive"
-    topic: win-back
-    control_group: 50%
+SHOP = f"""\
+{PLAIN_SHOP}\
   loyal:
     when: count(purchase, 60d) >= 2
     topic: loyalty
 """
 PROGRAM = compile_program(parse_definitions([("shop.yaml", SHOP)]))
-
-
-def order(customer: str, at_ms: int, number: int, event: str = "Order Completed") -> bytes:
-    return json.dumps(
-        {"type": "track", "event": event, "userId": customer, "messageId": f"m{number}", "timestamp": to_text(at_ms)}
-    ).encode()
 
 
 async def lived(partitions: int = 1, most: int = 3, customers: int = 7, grace_ms: int = 2_000) -> World:
