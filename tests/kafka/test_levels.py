@@ -55,10 +55,10 @@ def test_a_former_state_stays_readable_to_the_former_release_until_it_is_upgrade
     assert "all 1 partitions are at format level 2" in command(quick, "state", "upgrade", "--yes")
     assert levels(quick) == [2] and "nothing is held" in command(quick, "holds")
     verify(quick)
-    at_ms = now_ms()
-    quick.send([("c0", order(at_ms, 10), at_ms)])
     command(quick, "hold", "clock")
     quick.wait_for(lambda: held(worker) == ["clock"], 10)
+    at_ms = now_ms()
+    quick.send([("c0", order(at_ms, 10), at_ms)])
     quick.wait_for(lambda: now_ms() > at_ms + 4_000 + 3_000)
     assert len(lapses(quick)) == 4
     assert "released: clock\n" in command(quick, "release", "all")
