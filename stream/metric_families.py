@@ -150,6 +150,14 @@ FAMILIES = (
         "clock_skew_seconds",
         "How far is this machine's clock ahead of the broker's? Measured at commits; beyond 2 s no silence is judged.",
     ),
+    Family(
+        _WORKER,
+        GAUGE,
+        "certificate_expiry_timestamp_seconds",
+        "When does the client certificate end that this worker has read at its start? Absent: it uses none, or a key "
+        "store.",
+        ("property",),
+    ),
     Family(_WORKER, GAUGE, "data_dir_free_bytes", "How much room is left on the disk of `data_dir`?"),
     Family(_WORKER, GAUGE, "data_dir_size_bytes", "How large is that disk?"),
     Family(_WORKER, COUNTER, "log_messages", "Does it log more warnings or errors than before?", ("level",)),
@@ -159,6 +167,14 @@ FAMILIES = (
         "events_received",
         "How many records come in? Counted again when they are read again after an abort.",
         ("topic",),
+    ),
+    Family(
+        _FLOW,
+        COUNTER,
+        "input_keys_sampled",
+        "Who put the keys into their partitions? One a second of each. murmur2 (Java) and crc32 (librdkafka's default) "
+        "at once: a customer of both is two customers. Keys that both put there are not counted.",
+        ("partitioner",),
     ),
     Family(
         _FLOW, COUNTER, "events_processed", "How many records are done, all that came of them committed?", ("topic",)

@@ -35,6 +35,7 @@ from stream.core.program import Definition, Program
 from stream.engine.guard import GUARDS
 from stream.engine.holding import RESTORED
 from stream.engine.observer import COMMIT_PHASES, CommitReport, Observer
+from stream.key_metrics import KeyMetrics
 from stream.metric_families import (
     CLOCK_REASONS,
     COUNTER,
@@ -109,6 +110,7 @@ class Metrics(Observer):
         self._prepare_flow(output_topics)
         self._prepare_product(program.definitions)
         self._revisions = RevisionMetrics(program, self._families)
+        self._keys = KeyMetrics(partition_count, self._families["input_keys_sampled"])
         segments = (SEGMENT + each.name for each in program.definitions if each.is_segment)
         self._holdable = {CLOCK, *(EVENT + name for name in event_names), *segments}
         self._events = {name: self._families["events_by_name"].labels(name) for name in [*event_names, OTHER_EVENTS]}
@@ -253,6 +255,9 @@ class Metrics(Observer):
     def event_age(self, read_ms: int, age_ms: int) -> None:
         self._last_processed.set(read_ms / 1000)
         self._age.observe(age_ms / 1000)
+
+    def keyed(self, partition: int, read_ms: int, key: bytes | None) -> None:
+        self._keys.sample(partition, read_ms, key)
 
     def committed(self, reports: list[CommitReport], seconds: float) -> None:
         self._families["commits"].inc()
@@ -425,6 +430,9 @@ class Metrics(Observer):
     def disk(self, free_bytes: int, size_bytes: int) -> None:
         self._families["data_dir_free_bytes"].set(free_bytes)
         self._families["data_dir_size_bytes"].set(size_bytes)
+
+    def certificate(self, property_name: str, end_s: int) -> None:
+        self._families["certificate_expiry_timestamp_seconds"].labels(property_name).set(end_s)
 
     def skew(self, seconds: float) -> None:
         self._families["clock_skew_seconds"].set(seconds)

@@ -7,14 +7,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import Counter as Counters
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.codec.control import Control
 from stream.codec.instants import to_text
+from stream.codec.partitioners import PARTITIONERS, partitioner_of
 from stream.codec.snapshot import decode_profile
 from stream.core.events import Reason
 from stream.engine.observer import CLOCK_BLOCKS, COMMIT_PHASES
+from stream.key_metrics import KeyMetrics
 from stream.metric_families import CLOCK_REASONS, COUNTER, FAMILIES, HISTOGRAM, PREFIX, STATES, page
 from stream.metrics import Metrics
 from stream.rules.compile import compile_program
@@ -488,3 +491,16 @@ def test_what_is_held_is_told_by_key_and_by_whose_kind_and_gone_when_it_is_relea
     assert value(told, "held_since_timestamp_seconds", hold="other", by="human") == 5
     told.held({})
     assert value(told, "held_since_timestamp_seconds", hold="clock", by="silence_hold") is None
+
+
+def test_of_the_inputs_keys_one_a_second_tells_who_put_it_there():
+    registry = CollectorRegistry()
+    counter = Counters("keys", "Who put them there?", ["partitioner"], registry=registry)
+    keys = KeyMetrics(2, counter)
+    by_java_in_1 = next(key for key in (b"%d" % n for n in range(99)) if partitioner_of(key, 1, 2) == "murmur2")
+    for read_ms, key in [(5_000, by_java_in_1), (5_999, by_java_in_1), (6_000, None), (6_000, by_java_in_1)]:
+        keys.sample(1, read_ms, key)
+    KeyMetrics(1, counter).sample(0, 9_000, by_java_in_1)  # with one partition there is nothing to tell
+
+    told = {name: registry.get_sample_value("keys_total", {"partitioner": name}) for name in PARTITIONERS}
+    assert told == {"murmur2": 2, "crc32": 0, "other": 0}

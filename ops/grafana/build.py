@@ -159,6 +159,32 @@ BUSINESS = (
         width=12,
     ),
     Panel(
+        "Held back",
+        "Customers whose changes wait for a release: `segmenter holds` says what is held, and why.",
+        ((f"sum by (job) (segmenter_held_customers{{{JOB}}})", "{{job}}"),),
+        width=12,
+    ),
+    Panel(
+        "Judged by changed definitions",
+        "Customers by revision of the definitions. The earlier ones' lines go to 0 while they are carried over.",
+        ((f"sum by (revision) (segmenter_definitions_customers{{{JOB}}})", "revision {{revision}}"),),
+        width=12,
+        stacked=True,
+    ),
+    Panel(
+        "Undecided after a change",
+        "Dimensions and segments that ask for more than was kept before, and how long customers of before are "
+        "undecided there.",
+        (
+            (
+                f"max by (definition) (segmenter_segment_warming_until_timestamp_seconds{{{JOB}}}) - time() > 0",
+                "{{definition}}",
+            ),
+        ),
+        unit="s",
+        width=12,
+    ),
+    Panel(
         "Erased",
         "Customers erased on request, in 24 hours.",
         ((f"sum(increase(segmenter_customers_erased_total{{{JOB}}}[24h]))", "erased"),),
@@ -253,6 +279,29 @@ OPERATION = (
         "Partitions by reason; nothing shown: all run.",
         ((f"sum by (reason) (segmenter_clock_blocked{{{JOB}}}) > 0", "{{reason}}"),),
         stacked=True,
+    ),
+    Panel(
+        "What is held",
+        "And for how long; nothing shown: nothing is. `partition/N`: it is not read on.",
+        ((f"time() - min by (hold, by) (segmenter_held_since_timestamp_seconds{{{JOB}}})", "{{hold}} by {{by}}"),),
+        unit="s",
+    ),
+    Panel(
+        "Customers held back",
+        "By partition: something of them waits for `segmenter release`. Afterwards it goes down by 5,000 a commit.",
+        ((f"segmenter_held_customers{{{JOB}}} > 0", "{{partition}}"),),
+    ),
+    Panel(
+        "Customers of earlier definitions",
+        "Still to be carried over, by worker and revision; the line must go down (`definitions_rate`).",
+        (
+            (
+                f"sum by (instance, revision) (segmenter_definitions_customers{{{JOB}}}) "
+                "unless on (instance, revision) "
+                f'label_replace(segmenter_definitions_info{{{JOB}}}, "revision", "$1", "version", "(.*)")',
+                "{{instance}} revision {{revision}}",
+            ),
+        ),
     ),
     Panel(
         "Wakes",

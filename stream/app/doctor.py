@@ -10,8 +10,13 @@ from pathlib import Path
 from stream.app.data_dir import IN_USE, look_at
 from stream.app.http import check_is_free
 from stream.app.starting import CLOCK_REMEDY, history_problem, skew_text
+from stream.codec.levels import FORMER_LEVEL, UPGRADE
 from stream.config import Settings
-from stream.errors import ConfigError, SegmenterError
+from stream.engine.definitions import check_named
+from stream.engine.guard import GUARDS
+from stream.engine.holding import check_keepable
+from stream.errors import ConfigError, SegmenterError, StartRefused, UnreadableState
+from stream.kafka.last_commits import LastCommits
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.skew import measure_skew
 from stream.kafka.topics import HISTORY, TOPIC_CHECKS, examine_topics, input_partitions
@@ -20,7 +25,7 @@ from stream.rules.compile import CompiledProgram
 LEAST_FREE_BYTES = 1 << 30
 """A worker beside its write buffers and one rebuild needs more than that."""
 
-KAFKA_CHECKS = (*TOPIC_CHECKS, HISTORY, "offsets", "clock")
+KAFKA_CHECKS = (*TOPIC_CHECKS, HISTORY, "offsets", "state", "clock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,17 @@ def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], in
         partitions = 0
         yield Finding("brokers", True, settings.kafka_properties()["bootstrap.servers"])
     try:
-        yield from _topics(settings, program)
+        topics = list(_topics(settings, program))
+        yield from topics
         if not partitions:
             yield from (Finding(name, None, "there is no input") for name in (HISTORY, "offsets"))
         else:
             yield _history(settings, program, partitions)
             yield _offsets(settings, partitions)
+        if all(finding.ok for finding in topics if finding.name == TOPIC_CHECKS[0]):
+            yield _state(settings, program, partitions)
+        else:
+            yield Finding("state", None, "topics are missing")
         yield _clock(settings, clock)
     except SegmenterError as error:  # the brokers went away in the middle, or do not let us look
         yield Finding("brokers", False, str(error), "look at the brokers and at what they allow this user")
@@ -118,6 +128,26 @@ def _offsets(settings: Settings, partitions: int) -> Finding:
         return Finding("offsets", False, f"retention has deleted unread events: {told}", remedy)
     begun = sum(place.offset is not None for place in committed.values())
     return Finding("offsets", True, f"{begun} of {partitions} partitions committed, all of it still in the input")
+
+
+def _state(settings: Settings, program: CompiledProgram, partitions: int) -> Finding:
+    """Whether the state can be gone on with, as far as its last commits tell."""
+    try:
+        found = [each for each in LastCommits(settings).read() if each.meta is not None]
+        for each in found:
+            assert each.meta is not None
+            check_named(program, each.meta)
+            if each.meta.partition_count != partitions:
+                text = f"the input has {partitions} partitions, the state began with {each.meta.partition_count}"
+                return Finding("state", False, text, "go back, or begin anew (`name` and `output_prefix`)")
+            if each.meta.level == FORMER_LEVEL and settings.silence_hold_ms:
+                check_keepable(each.partition, [GUARDS[0]])
+    except (StartRefused, UnreadableState) as error:
+        return Finding("state", False, str(error), UPGRADE if UPGRADE in str(error) else "")
+    former = sum(each.meta is not None and each.meta.level == FORMER_LEVEL for each in found)
+    if former:
+        return Finding("state", True, f"{former} partitions are at format level {FORMER_LEVEL}; {UPGRADE} raises it")
+    return Finding("state", True, f"{len(found)} of {partitions} partitions committed by these definitions or earlier")
 
 
 def _clock(settings: Settings, clock: Callable[[], int]) -> Finding:

@@ -134,6 +134,7 @@ class EngineStatus:
             "wakes": self._recent.wakes(number),
             "definitions": task.meta.program["hash"],
             "revision": task.meta.program["version"],
+            "state_format": task.meta.level,
             "customers_of_earlier_revisions": task.earlier,
             "warming": {
                 name: to_text_or_none(until_ms)

@@ -35,7 +35,7 @@ from stream.app.starting import check_clock, check_definitions_fit, check_histor
 from stream.app.status import EngineStatus
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
-from stream.codec.snapshot import SNAPSHOT_VERSION
+from stream.codec.levels import NEWEST_LEVEL
 from stream.config import Settings
 from stream.engine.engine import Engine, EngineSettings, Outside
 from stream.engine.interfaces import Batch
@@ -43,6 +43,7 @@ from stream.engine.observer import Observers
 from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
 from stream.errors import SegmenterError, StartRefused
+from stream.kafka.certificate import UnreadableCertificate, client_certificate_end_s
 from stream.kafka.changelog import KafkaChangelogReader
 from stream.kafka.control import KafkaControls
 from stream.kafka.membership import Membership
@@ -98,6 +99,7 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     check_history(settings, program, partitions)
     check_clock(settings, now_ms)
     built = build(settings, program, partitions, data_dir, clock)
+    _tell_certificate(settings, built.metrics)
     logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
@@ -116,6 +118,17 @@ def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _tell_certificate(settings: Settings, metrics: Metrics) -> None:
+    """When the client certificate ends. One that we can't read may do for librdkafka, whose matter it is."""
+    try:
+        found = client_certificate_end_s(settings.kafka_properties())
+    except (UnreadableCertificate, OSError) as error:
+        log.warning("certificate_unread", error=str(error))
+        return
+    if found is not None:
+        metrics.certificate(*found)
 
 
 def _calm_collector() -> None:
@@ -243,7 +256,7 @@ def _engine_settings(settings: Settings, watched_events: tuple[str, ...]) -> Eng
             nonce=secrets.token_hex(8),
             versions={
                 "code": __version__,
-                "codec": str(SNAPSHOT_VERSION),
+                "codec": str(NEWEST_LEVEL),
                 "tzdata": importlib.metadata.version("tzdata"),
                 "grace_ms": str(settings.grace_ms),
                 "max_event_bytes": str(settings.max_event_bytes),

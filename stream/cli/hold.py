@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stream.cli import state
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 from stream.codec.control import Control
 from stream.codec.instants import to_text
+from stream.codec.levels import FORMER_LEVEL
 from stream.config import Settings
 from stream.core.holds import CLOCK, EVENT, SEGMENT, STOPPED
 from stream.errors import ConfigError
@@ -46,10 +48,13 @@ def hold(  # noqa: PLR0913 - one parameter per flag
     """Keep answers back until they are released. Events are folded all the while; on release everything is judged anew
     from what is known then.
 
-    Exit codes: 0 held; 1 no broker answers; 3 definitions; 4 settings, or a name that the definitions don't know.
+    Exit codes: 0 held; 1 no broker answers, or the state's format knows no holds yet; 3 definitions; 4 settings, or a
+    name that the definitions don't know.
     """
     settings = settings_of(config, broker, name=name, definitions=definitions)
     held = _key(settings, what, key, event)
+    if what != "partition":
+        _check_level(settings, held)
     from stream.app.clock import now_ms
     from stream.kafka.control import KafkaControls
 
@@ -159,6 +164,17 @@ def _key(settings: Settings, what: str, key: str | None, event: str | None) -> s
         if not str(key).isdecimal() or int(str(key)) >= count:
             raise ConfigError(f"partition: found {key}, expected one of 0 to {count - 1}")
     return held
+
+
+def _check_level(settings: Settings, held: str) -> None:
+    """Raises UpgradeRefused where a partition's state can't keep what is held."""
+    former = state.former_partitions(settings)
+    if former:
+        numbers = ", ".join(map(str, former))
+        raise state.UpgradeRefused(
+            f"{held}: not held. The state of partition {numbers} is at format level {FORMER_LEVEL}, which knows no "
+            "holds: run `segmenter state upgrade` first. To stop the reading of one: `segmenter hold partition N`"
+        )
 
 
 def _program(path: Path) -> CompiledProgram:

@@ -26,6 +26,7 @@ from stream.cli import (
     new,
     plan,
     replay,
+    state,
     status,
     test,
     topics,
@@ -90,6 +91,7 @@ app.command(short_help="Keep answers back: a broken tracker must mail nobody.")(
 app.command(short_help="Let go what is held.")(hold.release)
 app.command(short_help="What is held, by whom, since when and why.")(hold.holds)
 app.add_typer(topics.app, name="topics")
+app.add_typer(state.app, name="state")
 app.add_typer(config.app, name="config")
 
 

@@ -6,6 +6,8 @@ import http.client
 import json as json_text
 import os
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -136,9 +138,25 @@ def _print(told: dict[str, Any]) -> None:
     for partition in told["partitions"]:
         table.add_row(*(_cell(each) for each in _row(partition)))
     Console(soft_wrap=True, width=200).print(table)
+    for line in migration_lines(told["partitions"]):
+        typer.echo(line)
     for partition in told["partitions"]:
         if partition["last_error"] is not None:
             typer.echo(f"partition {partition['partition']}, last error: {_error(partition['last_error'])}")
+
+
+def migration_lines(partitions: list[dict[str, Any]]) -> Iterator[str]:
+    """How far changed definitions are: who is still to be carried over, and what is undecided until when."""
+    left: Counter[str] = Counter()
+    warming: dict[str, str] = {}
+    for partition in partitions:
+        left.update(partition.get("customers_of_earlier_revisions", {}))
+        for name, until in partition.get("warming", {}).items():
+            warming[name] = max(warming.get(name, ""), until)
+    for revision, customers in sorted(left.items()):
+        yield f"still judged by revision {revision} of the definitions: {customers:,} customers"
+    for name, until in sorted(warming.items()):
+        yield f"undecided for customers of before until {until} at latest: {name}"
 
 
 def _row(partition: dict[str, Any]) -> list[Any]:

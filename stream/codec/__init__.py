@@ -7,6 +7,8 @@
 `journal`      what a commit did, and where a partition stands, <-> bytes (versioned)
 `definitions`  the text of definitions <-> the record that travels with the state
 `control`      what is held <-> records of the control topic
+`levels`        the format level of a partition's state: which release can read what is written
+`partitioners`  which partitioner put a key into its partition
 
 The same input gives the same bytes, always, so that a replay can be compared byte by byte.
 """

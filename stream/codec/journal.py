@@ -1,6 +1,7 @@
 """Where a partition stands (`Meta`), and what one commit did (`JournalRecord`), as versioned JSON.
 
-A commit writes both in its transaction: `Meta` to the changelog under `META_KEY`, the other to the journal.
+A commit writes both in its transaction: `Meta` to the changelog under `META_KEY`, the other to the journal. Their
+version is the partition's format level (`codec.levels`).
 Each journal record holds the digest of the one before, so that a missing or altered one shows.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from stream.codec.levels import FORMER_LEVEL, NEWEST_LEVEL
 from stream.core.events import NEVER_MS
 from stream.errors import UnreadableState
 
@@ -22,18 +24,17 @@ META_KEY = b"\x00meta"
 RESERVED = b"\x00"
 """Keys of the state topic that begin so are the processor's own."""
 
-META_VERSION = 1
-JOURNAL_VERSION = 1
-
 NO_DIGEST = f"{0:032x}"
 """Digest of a partition without customers, and the `previous` of the first journal record."""
 
 _VERSION = "v"
+_LEVEL = "level"
 _DIGEST_BYTES = 16
 
 
 def optional(default: Callable[[], Any]) -> Any:
-    """A field that came later: not written where it holds its default, which is what a record without it means."""
+    """A field that came with level 2: not written where it holds its default, which is what a record without it
+    means."""
     return field(default_factory=default, metadata={"optional": True})
 
 
@@ -57,6 +58,7 @@ class Meta:
     earlier              how many customers are still of an earlier revision of the definitions, by revision
     sweep_after          the last customer that the sweep over those visited
     holds                what is held (`core.holds`): key -> since when
+    level                of the format (`codec.levels`), written as the record's version
     """
 
     next_offset: int
@@ -76,6 +78,7 @@ class Meta:
     earlier: dict[str, int] = optional(dict)
     sweep_after: str = optional(str)
     holds: dict[str, int] = optional(dict)
+    level: int = NEWEST_LEVEL
 
     @classmethod
     def first(
@@ -87,6 +90,7 @@ class Meta:
         program: dict[str, Any],
         replay_until_offset: int,
         replay_until_ms: int,
+        level: int = NEWEST_LEVEL,
     ) -> Meta:
         """A partition that has read nothing yet."""
         return cls(
@@ -103,6 +107,7 @@ class Meta:
             replay_until_offset=replay_until_offset,
             replay_until_ms=replay_until_ms,
             journal_digest=NO_DIGEST,
+            level=level,
         )
 
 
@@ -146,27 +151,28 @@ class JournalRecord:
     sweeps: list[list[int]] = optional(list)
     definitions_text: dict[str, Any] = optional(dict)
     holds: list[list[Any]] = optional(list)
+    level: int = NEWEST_LEVEL
 
 
 _Value = TypeVar("_Value", Meta, JournalRecord)
 
 
 def encode_meta(meta: Meta) -> bytes:
-    return _encode(meta, META_VERSION)
+    return _encode(meta)
 
 
 def decode_meta(data: bytes) -> Meta:
     """Raises UnreadableState."""
-    return _decode(data, Meta, META_VERSION, "the meta record of a partition")
+    return _decode(data, Meta, "the meta record of a partition")
 
 
 def encode_journal(record: JournalRecord) -> bytes:
-    return _encode(record, JOURNAL_VERSION)
+    return _encode(record)
 
 
 def decode_journal(data: bytes) -> JournalRecord:
     """Raises UnreadableState."""
-    return _decode(data, JournalRecord, JOURNAL_VERSION, "a journal record")
+    return _decode(data, JournalRecord, "a journal record")
 
 
 def journal_digest(data: bytes) -> str:
@@ -174,43 +180,50 @@ def journal_digest(data: bytes) -> str:
     return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _encode(value: Meta | JournalRecord, version: int) -> bytes:
-    told: dict[str, Any] = {_VERSION: version}
+def _encode(value: Meta | JournalRecord) -> bytes:
+    told: dict[str, Any] = {_VERSION: value.level}
     for each in fields(value):
         held = getattr(value, each.name)
-        if held or not _is_optional(each):
-            told[each.name] = held
+        if each.name == _LEVEL or (_is_later(each) and not held):
+            continue
+        assert value.level != FORMER_LEVEL or not _is_later(each), f"level 1 knows no {each.name}"
+        told[each.name] = held
     return orjson.dumps(told)
 
 
-def _is_optional(each: Field[Any]) -> bool:
+def _is_later(each: Field[Any]) -> bool:
     return "optional" in each.metadata
 
 
 _SHAPES: dict[str, type] = {"int": int, "str": str, "dict": dict, "list": list}
 
 
-def _decode(data: bytes, kind: type[_Value], version: int, what: str) -> _Value:
+def _decode(data: bytes, kind: type[_Value], what: str) -> _Value:
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
         raise _damaged(what, "bytes that are not JSON") from None
     if not isinstance(found, dict) or type(found.get(_VERSION)) is not int:
         raise _damaged(what, "no version")
-    if found[_VERSION] != version:
+    level = found.pop(_VERSION)
+    if level not in (FORMER_LEVEL, NEWEST_LEVEL):
         raise UnreadableState(
-            f"{what}: found version {found[_VERSION]}, expected {version}: it was written by another release of "
-            "segmenter; start the release that wrote it, or one that reads both versions, to bring it over"
+            f"{what}: found version {level}, expected {FORMER_LEVEL} or {NEWEST_LEVEL}: it was written by another "
+            "release of segmenter; start the release that wrote it, or one that reads both versions, to bring it over"
         )
-    del found[_VERSION]
-    shapes = {each.name: _SHAPES[str(each.type).split("[")[0]] for each in fields(kind)}
-    needed = {each.name for each in fields(kind) if not _is_optional(each)}
+    told = [each for each in fields(kind) if each.name != _LEVEL]
+    shapes = {
+        each.name: _SHAPES[str(each.type).split("[")[0]]
+        for each in told
+        if level != FORMER_LEVEL or not _is_later(each)
+    }
+    needed = {each.name for each in told if not _is_later(each)}
     if not needed <= found.keys() <= shapes.keys():
         raise _damaged(what, "other fields than " + ", ".join(shapes))
     for name, value in found.items():
         if type(value) is not shapes[name]:
             raise _damaged(what, f"{name} that is no {shapes[name].__name__}")
-    return kind(**found)
+    return kind(**found, level=level)
 
 
 def _damaged(what: str, found: str) -> UnreadableState:

@@ -9,8 +9,8 @@
     then         the body: a JSON list of cells, answers, control (null when all of it is null)
 
 Version 2 has more behind the header: the revision of the definitions and `parked_ms`, and a fourth part of the body:
-[definition, until when it is warming] of each that is. It is written only for a customer who needs it, so a release
-that knows version 1 alone can be gone back to until definitions are revised or something is held.
+[definition, until when it is warming] of each that is. It is written only for a customer who needs it; at format
+level 1 (`codec.levels`) nobody does.
 
 Lists of numbers are as they lie in memory, little-endian: a state of 1 KB is
 written in 1.3 us and read in 3.5, where JSON of the same took 1.9 and 4.5.

@@ -19,6 +19,7 @@ from stream.codec.definitions import (
     stored_definitions,
 )
 from stream.codec.journal import Meta
+from stream.codec.levels import FORMER_LEVEL, UPGRADE
 from stream.core.coverage import kept_since, warming_until
 from stream.core.events import NEVER_MS
 from stream.core.migration import Earlier, Following, Migration
@@ -56,8 +57,8 @@ def left_over(meta: Meta, reserved: Mapping[bytes, bytes]) -> bool:
     return any(is_definitions(key) and key not in known for key in reserved)
 
 
-def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]) -> None:
-    """Raises StartRefused when this worker's definitions can't go on from those of the partition's last commit."""
+def check_named(program: Program, meta: Meta) -> None:
+    """The part of `check_revision` that `meta` alone can tell. Raises StartRefused."""
     former, version = meta.program, program.version
     if meta.commit_number == 0:
         return
@@ -73,6 +74,20 @@ def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]
             f"say revision {version}: raise `revision` to {version + 1} in the new file; `segmenter plan OLD NEW` says "
             "beforehand who will move"
         )
+    if former["version"] != version and meta.level == FORMER_LEVEL:
+        raise StartRefused(
+            f"the state is at format level {FORMER_LEVEL}, which knows one revision of the definitions only, and this "
+            f"worker has revision {version}: start with revision {former['version']} (hash {former['hash']}), run "
+            f"{UPGRADE}, then deploy revision {version}"
+        )
+
+
+def check_revision(program: Program, meta: Meta, reserved: Mapping[bytes, bytes]) -> None:
+    """Raises StartRefused when this worker's definitions can't go on from those of the partition's last commit."""
+    check_named(program, meta)
+    former, version = meta.program, program.version
+    if meta.commit_number == 0:
+        return
     try:
         stored = stored_definitions(reserved)
         needed = {int(revision) for revision in meta.earlier}
@@ -152,8 +167,8 @@ class Revisions:
             self._warming = kept, {each.name: warming_until(self._program, kept, at) for at, each in definitions}
         return {name: until_ms for name, until_ms in self._warming[1].items() if until_ms > clock_ms}
 
-    def revised(self, pending: Pending) -> Revised:
-        """What the next commit must say. Changes nothing."""
+    def revised(self, pending: Pending, level: int) -> Revised:
+        """What the next commit must say, at that format level. Changes nothing."""
         program = self._program
         if self.is_beginning and self._begun is None:  # the clock's probe: nothing is of the new revision yet
             return Revised(self._meta.program, self._meta.earlier, None, [], self._meta.sweep_after)
@@ -161,7 +176,7 @@ class Revisions:
         for revision, left in pending.left.items():
             counts[revision] = counts.get(revision, 0) - left
         earlier = {revision: count for revision, count in sorted(counts.items()) if count}
-        written = self._unwritten()
+        written = None if level == FORMER_LEVEL else self._unwritten()
         records: Reserved = []
         if written is not None:
             records.append((definitions_key(written.revision), encode_definitions(written)))

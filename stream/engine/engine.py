@@ -21,10 +21,11 @@ from typing import Any
 import structlog
 
 from stream.codec.control import Control
+from stream.codec.levels import FORMER_LEVEL
 from stream.core.program import Program
 from stream.engine.failures import CoreFailed, WakeFailed, whereabouts
-from stream.engine.guard import Guard
-from stream.engine.holding import ControlsUnreachable, Holding, NoControls
+from stream.engine.guard import GUARDS, Guard
+from stream.engine.holding import ControlsUnreachable, Holding, NoControls, check_keepable
 from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
@@ -228,6 +229,9 @@ class Engine:
             task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
             self.tasks[partition] = task
             self.holding.restored(restored.meta.holds)
+            task.raise_level(self.holding.level)
+            if task.level == FORMER_LEVEL and self.settings.silence_hold_ms:
+                check_keepable(partition, [GUARDS[0]])
             task.hold(self.holding.keys, self.outside.clock())
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
             warming = task.revisions.warming(task.partition.clock_ms)
@@ -305,6 +309,8 @@ class Engine:
             self._apply_holds(batch.read_ms)
         if task.last_event_ms is not None:
             self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
+        if batch.records:
+            self.observer.keyed(batch.partition, batch.read_ms, batch.records[-1].key())
         if sum(live.pending_work for live in self._live()) >= EARLY_COMMIT or task.backlog:
             self._commit_now.set()
 
@@ -483,7 +489,10 @@ class Engine:
             log.info("holds_changed", holds=sorted(keys))
         for task in self._live():
             stopped = task.stopped
-            if task.hold(keys, now_ms):
+            raised = task.raise_level(self.holding.level)
+            if raised:
+                log.info("state_format_raised", partition=task.number, level=task.level)
+            if task.hold(keys, now_ms) or raised:
                 self._commit_now.set()
             if task.stopped != stopped:
                 self._start_reading(task)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stream.codec.control import Control
+from stream.codec.levels import FORMER_LEVEL, UPGRADE, level_asked
 from stream.engine.interfaces import Controls, OutcomeUnknown
+from stream.errors import StartRefused
 
 RESTORED = "segmenter"
 """Who holds what only a partition's state knew of."""
@@ -32,14 +34,26 @@ class NoControls:
         self._held[key] = control
 
 
+def check_keepable(partition: int, held: Iterable[str]) -> None:
+    """Of a partition whose state is at the former format level (`codec.levels`), which knows no holds: refuse what is
+    held, or would be. Raises StartRefused."""
+    names = ", ".join(sorted(held))
+    if names:
+        raise StartRefused(
+            f"partition {partition}: its state is at format level {FORMER_LEVEL}, which can't keep what is held "
+            f"({names}): run {UPGRADE}; or release it, and leave `silence_hold` out of the settings"
+        )
+
+
 class Holding:
-    """`in_force`: key -> who holds it and why."""
+    """`in_force`: key -> who holds it and why. `level`: the format level that is asked for on the control topic."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
         self._known: Mapping[str, Control] = {}
         self._released: frozenset[str] = frozenset()
         self._own: dict[str, Control] = {}  # changed key by key: several threads do
+        self.level = FORMER_LEVEL
 
     @property
     def in_force(self) -> Mapping[str, Control]:
@@ -74,7 +88,10 @@ class Holding:
             told = self._controls.read()
         except OutcomeUnknown as error:
             raise ControlsUnreachable from error
-        self._known = {key: control for key, control in told.items() if control is not None}
+        self.level = max((level_asked(key) or FORMER_LEVEL for key in told), default=FORMER_LEVEL)
+        self._known = {
+            key: control for key, control in told.items() if control is not None and level_asked(key) is None
+        }
         self._released = frozenset(key for key, control in told.items() if control is None)
         for key in own:  # what was decided meanwhile is written with the next look
             self._own.pop(key, None)

@@ -66,6 +66,9 @@ class Observer:
     def event_age(self, read_ms: int, age_ms: int) -> None:
         """A sample, the last event of a batch: when it was read, and how long after its event time."""
 
+    def keyed(self, partition: int, read_ms: int, key: bytes | None) -> None:
+        """A sample, the key of the last record of a batch, and when that was read."""
+
     def committed(self, reports: list[CommitReport], seconds: float) -> None: ...
     def commit_phases(self, seconds: dict[str, float]) -> None:
         """How long each of `COMMIT_PHASES` of a committed transaction took."""
@@ -98,7 +101,9 @@ class Observers(Observer):
             setattr(self, name, self._telling(name))
 
     def _telling(self, name: str) -> Callable[..., None]:
+        nothing = getattr(Observer, name)
         methods = [getattr(observer, name) for observer in self._observers]
+        methods = [method for method in methods if getattr(method, "__func__", None) is not nothing]
 
         def tell(*arguments: Any) -> None:
             for method in methods:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
+from stream.codec.levels import NEWEST_LEVEL
 from stream.codec.snapshot import DIGEST_MODULUS, digest, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
@@ -48,6 +49,7 @@ class Beginning:
     partition_count: int
     new_run_id: Callable[[], str]
     now_ms: Callable[[], int]
+    level: int = NEWEST_LEVEL  # of the format: what begins anew owes nothing to a former release
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class Restorer:
             program=self._named(),
             replay_until_offset=high,
             replay_until_ms=beginning.now_ms(),
+            level=beginning.level,
         )
 
     def _names(self, meta: Meta, committed: Committed) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_journal, encode_meta, journal_digest
+from stream.codec.levels import FORMER_LEVEL
 from stream.codec.outbound import Encoder, Headers, Origin
 from stream.codec.snapshot import DIGEST_MODULUS, digest, encode_profile, revision_of
 from stream.core.changes import Change, ClockCause, EventCause
@@ -26,6 +27,7 @@ from stream.core.program import Program
 from stream.engine.customers import Customers
 from stream.engine.definitions import Revised, Revisions
 from stream.engine.failures import CoreFailed, WakeFailed
+from stream.engine.holding import check_keepable
 from stream.engine.interfaces import Batch, Produce, StateStore
 from stream.engine.local import encode_local
 from stream.engine.members import members_after
@@ -95,12 +97,14 @@ class PartitionTask:
         self.epoch = 0  # 0: records are not welcome yet
         self.serial = 0  # of the next batch in this epoch
         self.meta = meta  # of the last commit
+        self.level = meta.level  # of the format, from the next commit on (`codec.levels`)
         self.store = store
         self.program = program
         self.settings = settings
         self.customers = Customers(store, program, settings.cache_customers)
         self.poisoned: set[int] = set()  # offsets at which the core failed
         self.aborts_here = 0  # in a row without a commit
+        self._stopped_unkept = False  # at a level that knows no holds
         self.asks: deque[tuple[int, int]] = deque()  # (instant, end offset asked after it)
         self.backlog = False  # the clock has passed wakes that have not fired yet
         self.wake_failed = False  # the core failed at one: the clock stands until the worker is started again
@@ -255,10 +259,14 @@ class PartitionTask:
 
     def hold(self, keys: Iterable[str], at_ms: int) -> bool:
         """From now on these are held (`core.holds`), and nothing else is; of `partition/N` only the own one matters.
-        Returns whether that is news."""
+        Returns whether that is news. Raises StartRefused where the format level can't keep it."""
         partition = self.partition
         own = f"{STOPPED}{self.number}"
         wanted = {key for key in keys if key == own or not key.startswith(STOPPED)}
+        if self.level == FORMER_LEVEL:
+            check_keepable(self.number, wanted - {own})
+            self._stopped_unkept = own in wanted  # no answer rests on it, and the control topic goes on saying so
+            return False
         for key in sorted(wanted - partition.holds.keys()):
             partition.set_hold(key, True, at_ms)
         released = sorted(partition.holds.keys() - wanted)
@@ -277,7 +285,14 @@ class PartitionTask:
     @property
     def stopped(self) -> bool:
         """Whether no records are to be read: too many were rejected, and nobody has said yet to go on."""
-        return f"{STOPPED}{self.number}" in self.partition.holds
+        return self._stopped_unkept or f"{STOPPED}{self.number}" in self.partition.holds
+
+    def raise_level(self, level: int) -> bool:
+        """Write this format level from the next commit on; never a lower one. Returns whether that is news."""
+        if level <= self.level:
+            return False
+        self.level, self._stopped_unkept = level, False
+        return True
 
     # -- commit
 
@@ -290,7 +305,8 @@ class PartitionTask:
     def has_moved(self, heartbeat_ms: int) -> bool:
         """Whether a commit is due: something happened, or the clock alone went on for `heartbeat_ms`."""
         partition = self.partition
-        return partition.has_pending or partition.clock_ms - partition.committed_clock_ms >= heartbeat_ms
+        clock_moved = partition.clock_ms - partition.committed_clock_ms >= heartbeat_ms
+        return partition.has_pending or clock_moved or self.level != self.meta.level
 
     def prepare(self) -> Prepared:
         """Everything the transaction must contain for this partition. Changes nothing."""
@@ -301,7 +317,7 @@ class PartitionTask:
         memberships = self._add_memberships(records)
         customers, kept, keys, total = self._add_states(records)
         self._add_rejected(records)
-        revised = self.revisions.revised(pending)
+        revised = self.revisions.revised(pending, self.level)
         topic = self.settings.state_topic
         records += [Produce(topic, self.number, key, value) for key, value in revised.records]
         meta = replace(
@@ -318,6 +334,7 @@ class PartitionTask:
             earlier=revised.earlier,
             sweep_after=revised.sweep_after(position.sweep_after),
             holds=dict(position.holds),
+            level=self.level,
         )
         journal = encode_journal(self._journal(meta, revised))
         meta = replace(meta, journal_digest=journal_digest(journal))
@@ -486,6 +503,7 @@ class PartitionTask:
             sweeps=[list(sweep) for sweep in pending.sweeps],
             definitions_text={} if revised.written is None else revised.written.told(),
             holds=[[*when, key, int(held)] for *when, key, held in pending.holds],
+            level=meta.level,
         )
 
 

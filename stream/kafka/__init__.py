@@ -8,6 +8,8 @@
 `topics`        what the pipeline's topics must be; making and checking them
 `watch`, `open_transactions`, `skew`, `metadata`    what is asked from beside: ends, open transactions, clocks, topics
 `simple`        small clients for commands
+`last_commits`  the last commit of each partition, off the ends of the topics
+`certificate`   when the client certificate of the settings ends
 `settings`, `errors`        what each client is told; what its errors mean
 
 Whatever but the poll thread must ask Kafka something does it through handles of its own, since calls from other threads

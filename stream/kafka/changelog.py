@@ -21,10 +21,11 @@ log = structlog.get_logger(__name__)
 
 
 class KafkaChangelogReader:
-    """Implements `engine.interfaces.ChangelogReader`; each `read` has a handle of its own, closed with the iterator."""
+    """Implements `engine.interfaces.ChangelogReader`; each `read` has a handle of its own, closed with the iterator.
+    `topic`: another than the state topic, to be read in the same way."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topics.state
+    def __init__(self, settings: Settings, topic: str | None = None) -> None:
+        self._topic = topic or settings.topics.state
         self._config = side_config(settings)
 
     def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[ChangelogRecord], int]]:

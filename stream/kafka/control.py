@@ -1,4 +1,5 @@
-"""The control topic: one compacted partition that says what is held. Read whole, by a consumer that joins no group."""
+"""The control topic: one compacted partition that says what is held, and which format level of the state is asked for.
+Read whole, by a consumer that joins no group."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream.codec.control import Control, decode_control, encode_control
+from stream.codec.levels import level_asked
 from stream.config import Settings
 from stream.kafka.errors import KafkaUnreachable, create, describe, error_of
 from stream.kafka.settings import control_producer_config, side_config
@@ -63,7 +65,8 @@ class KafkaControls:
 
     def held(self) -> dict[str, Control]:
         """What is held, without what was released."""
-        return {key: control for key, control in self.read().items() if control is not None}
+        told = self.read().items()
+        return {key: control for key, control in told if control is not None and level_asked(key) is None}
 
     def close(self) -> None:
         with self._lock:

@@ -58,11 +58,16 @@ class KafkaOffsets:
         return _ask(ask, f"beginnings of {self._input}", PATIENT_S)
 
     def changelog_bounds(self, partition: int) -> tuple[int, int]:
-        def ask() -> tuple[int, int]:
-            first = self._bounds(self._state, [partition], OffsetSpec.earliest())[partition]
-            return first, self._bounds(self._state, [partition], OffsetSpec.latest())[partition]
+        return self.bounds(self._state, partition)
 
-        return _ask(ask, f"bounds of {self._state}", PATIENT_S)
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """(first offset, end offset asked read_uncommitted) of a topic's partition."""
+
+        def ask() -> tuple[int, int]:
+            first = self._bounds(topic, [partition], OffsetSpec.earliest())[partition]
+            return first, self._bounds(topic, [partition], OffsetSpec.latest())[partition]
+
+        return _ask(ask, f"bounds of {topic}", PATIENT_S)
 
     def _side(self) -> Consumer:
         side: Consumer | None = getattr(self._of_thread, "side", None)

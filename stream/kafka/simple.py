@@ -15,6 +15,8 @@ from stream.kafka.metadata import Heard, ask_topics
 
 CALL_S = 10.0
 READ_BATCH = 5_000
+QUEUED_KBYTES = 8_192
+"""Read ahead of us, of all partitions; librdkafka's own 64 MB would be most of a command's memory."""
 FLUSH_S = 10.0
 SILENCE_S = 30.0
 """A broker that tells neither a record nor an end for so long is gone."""
@@ -90,6 +92,7 @@ class TopicReader:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "queued.max.messages.kbytes": QUEUED_KBYTES,
                 "auto.offset.reset": "earliest",
                 "error_cb": heard.hear,
             },

@@ -108,6 +108,16 @@ def input_partitions(settings: Settings) -> int:
     return found.partitions
 
 
+def partition_counts(settings: Settings, topics: Sequence[str]) -> dict[str, int]:
+    """How many partitions each has. StartRefused when one is not there."""
+    counts = {}
+    for topic, found in _describe(_admin(settings), topics, settings).items():
+        if found is None:
+            raise StartRefused(f"{topic}: found no such topic; {_CREATE}")
+        counts[topic] = found.partitions
+    return counts
+
+
 def input_limit_bytes(settings: Settings) -> int:
     """The largest record the input takes."""
     return limits_bytes(settings, [settings.topics.input])[settings.topics.input]

@@ -71,6 +71,11 @@ class JournalLaws:
             owners = "the same process" if journal.nonce == before.nonce else "different processes"
             text = f"offsets {journal.from_offset} to {before.to_offset - 1} were taken in by two commits of {owners}"
             self._tell(Kind.INPUT_OVERLAP, text, last, commit)
+        if journal.level < before.level:
+            text = (
+                f"commit {journal.commit_number} is at format level {journal.level}, the one before at {before.level}"
+            )
+            self._tell(Kind.JOURNAL_CHAIN, text, last, commit)
         if journal.run_id != before.run_id:
             text = f"run {journal.run_id} stands after run {before.run_id}"
             self._tell(Kind.RUN, text, last, commit)

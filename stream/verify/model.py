@@ -330,6 +330,7 @@ class Model:
             earlier=earlier,
             sweep_after=self.partition.position().sweep_after if earlier else "",
             holds=dict(self.partition.holds),
+            level=journal.level,
         )
 
     # -- customers

@@ -22,7 +22,7 @@ from stream.verify.membership_laws import MembershipLaws
 from stream.verify.model import Model, ModelFailed, Replayed
 from stream.verify.partial import Partial
 from stream.verify.report import Expected, Kind, Report, Violation
-from stream.verify.revisions import Revisions
+from stream.verify.revisions import Revisions, first_program
 from stream.verify.tape import Identify, Tape
 from stream.verify.tapes import (
     by_event_id,
@@ -67,8 +67,9 @@ class PartitionCheck:
         self.report = report
         self.progress = progress
         self.disk = Disk()
-        self.revisions = Revisions(program)
-        self.laws = JournalLaws(partition, program, report)
+        first = first_program(program, log.records(names.journal, partition))
+        self.revisions = Revisions(first)
+        self.laws = JournalLaws(partition, first, report)
         self.laws.whole = log.first(names.journal, partition) == 0
         self.model: Model | None = None
         self.partial: Partial | None = None

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from stream.codec.definitions import DefinitionsText, read_definitions
-from stream.codec.journal import JournalRecord
+from stream.codec.journal import JournalRecord, decode_journal
 from stream.core.coverage import kept_since
 from stream.core.events import NEVER_MS
 from stream.core.migration import Earlier
 from stream.core.program import Program
 from stream.errors import UnreadableState
 from stream.rules.stored import stored_program
+from stream.verify.log import Record
+
+
+def first_program(given: Program, records: Iterable[Record]) -> Program:
+    """The program to begin a partition's journal with. Commits at format level 1 tell no text; theirs comes with the
+    commit that raises the level, so that a file of a later revision will do. Else `given`."""
+    named: dict[str, object] | None = None
+    for record in records:
+        try:
+            journal = decode_journal(record.value or b"")
+            if named is None:
+                named = journal.definitions
+                if named.get("hash") == given.hash:
+                    return given
+            if journal.definitions_text:
+                told = read_definitions(journal.definitions_text)
+                known = (told.revision, told.hash) == (named.get("version"), named.get("hash"))
+                return stored_program(told.files, told.hash, told.layout) if known else given
+        except UnreadableState:
+            return given  # the run itself tells what is wrong
+    return given
 
 
 class Revisions:

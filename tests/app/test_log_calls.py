@@ -11,7 +11,7 @@ LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 
 WORKER_WIDE = {
     "worker_starting", "worker_failed", "silence_held", "holds_changed",
-    "watch_failed", "clock_blocked", "clock_runs", "clock_not_compared",
+    "certificate_unread", "watch_failed", "clock_blocked", "clock_runs", "clock_not_compared",
     "commit_aborted", "producer_not_initialised_yet", "producer_renewed", "source_paused", "source_resumed",
 }  # fmt: skip
 """About the process, its producer or all partitions at once. All other lines are about partitions."""

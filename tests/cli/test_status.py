@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from stream.app.embedded_broker import free_port
 from stream.app.http import add_routes
+from stream.cli.status import migration_lines
 from tests.app.test_http import TOKEN, Served
 from tests.cli.commands import run
 from tests.engine.world import World
@@ -128,3 +129,18 @@ def test_the_address_and_the_token_come_from_the_settings(tmp_path: Path) -> Non
     assert with_it.exit_code == 0, with_it.output
     assert without.exit_code == 4 and "api_token" in without.stderr
     assert TOKEN not in with_it.output + without.output
+
+
+def test_how_far_changed_definitions_are_is_told_of_all_partitions_together() -> None:
+    restoring = {"partition": 2}
+    told = [
+        {"customers_of_earlier_revisions": {"1": 4_000}, "warming": {"keen": "2026-01-20T00:00:00.000Z"}},
+        {"customers_of_earlier_revisions": {"1": 321}, "warming": {"keen": "2026-01-22T00:00:00.000Z"}},
+        restoring,
+    ]
+
+    assert list(migration_lines(told)) == [
+        "still judged by revision 1 of the definitions: 4,321 customers",
+        "undecided for customers of before until 2026-01-22T00:00:00.000Z at latest: keen",
+    ]
+    assert list(migration_lines([restoring])) == []

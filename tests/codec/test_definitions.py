@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stream.codec.definitions import (
@@ -38,3 +40,9 @@ def test_texts_are_told_from_everything_else_under_a_reserved_key() -> None:
 def test_what_is_damaged_or_of_another_release_is_refused(data: bytes) -> None:
     with pytest.raises(UnreadableState, match="definitions"):
         decode_definitions(data)
+
+
+def test_golden_bytes_stay_readable_and_are_what_is_written() -> None:
+    data = (Path(__file__).parent / "golden" / "definitions.v1.json").read_bytes()
+    assert decode_definitions(data) == TEXT
+    assert encode_definitions(TEXT) == data

@@ -63,6 +63,13 @@ RECORD = JournalRecord(
     run_id="7f3a9c41",
     nonce="b7e1",
 )
+LATER_META = replace(META, earlier={"11": 7}, sweep_after="kim", holds={"clock": NOW_MS})
+LATER_RECORD = replace(
+    RECORD,
+    sweeps=[[922018, NOW_MS, 250, 250]],
+    definitions_text={"v": 1, "revision": 12},
+    holds=[[922010, 1, NOW_MS, "clock", 1]],
+)
 BOTH = pytest.mark.parametrize(
     ("value", "encode", "decode"), [(META, encode_meta, decode_meta), (RECORD, encode_journal, decode_journal)]
 )
@@ -90,7 +97,12 @@ def test_a_partition_that_has_read_nothing_has_neither_customers_nor_a_clock() -
 
 @pytest.mark.parametrize(
     ("value", "decode", "encode", "name"),
-    [(META, decode_meta, encode_meta, "meta.v1.json"), (RECORD, decode_journal, encode_journal, "journal.v1.json")],
+    [
+        (replace(META, level=1), decode_meta, encode_meta, "meta.v1.json"),
+        (replace(RECORD, level=1), decode_journal, encode_journal, "journal.v1.json"),
+        (LATER_META, decode_meta, encode_meta, "meta.v2.json"),
+        (LATER_RECORD, decode_journal, encode_journal, "journal.v2.json"),
+    ],
 )
 def test_golden_bytes_stay_readable_and_are_what_is_written(value: Any, decode: Any, encode: Any, name: str) -> None:
     data = (GOLDEN / name).read_bytes()
@@ -100,8 +112,8 @@ def test_golden_bytes_stay_readable_and_are_what_is_written(value: Any, decode: 
 
 @BOTH
 def test_an_unknown_version_is_refused_with_what_to_do(value: Any, encode: Any, decode: Any) -> None:
-    newer = orjson.dumps({**orjson.loads(encode(value)), "v": 2})
-    with pytest.raises(UnreadableState, match=r"found version 2, expected 1.*start the release"):
+    newer = orjson.dumps({**orjson.loads(encode(value)), "v": 3})
+    with pytest.raises(UnreadableState, match=r"found version 3, expected 1 or 2.*start the release"):
         decode(newer)
 
 
@@ -129,10 +141,20 @@ def test_the_reserved_key_can_be_no_customers() -> None:
     assert META_KEY.decode()[0] < " "
 
 
-def test_what_is_held_is_written_only_where_something_is_so_that_older_releases_read_the_rest() -> None:
-    held = replace(META, holds={"clock": NOW_MS})
-    journal = replace(RECORD, holds=[[922010, 1, NOW_MS, "clock", 1]])
+@pytest.mark.parametrize(
+    ("value", "encode", "decode"), [(META, encode_meta, decode_meta), (RECORD, encode_journal, decode_journal)]
+)
+def test_what_came_with_level_2_is_neither_written_nor_read_at_level_1(value: Any, encode: Any, decode: Any) -> None:
+    held: Any = {"clock": NOW_MS} if value is META else [[922010, 1, NOW_MS, "clock", 1]]
+    later = replace(value, holds=held)
+    assert decode(encode(later)) == later
 
-    assert decode_meta(encode_meta(held)) == held
-    assert decode_journal(encode_journal(journal)) == journal
-    assert b"holds" not in encode_meta(META) and b"holds" not in encode_journal(RECORD)
+    with pytest.raises(AssertionError, match="level 1 knows no holds"):
+        encode(replace(later, level=1))
+    with pytest.raises(UnreadableState, match="other fields"):
+        decode(orjson.dumps({**orjson.loads(encode(later)), "v": 1}))
+
+
+def test_a_former_release_says_of_level_2_that_another_release_wrote_it() -> None:
+    """It looks at `v` first, and knows 1 alone."""
+    assert [orjson.loads(data)["v"] for data in (encode_meta(META), encode_journal(RECORD))] == [2, 2]

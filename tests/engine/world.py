@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from stream.codec.levels import NEWEST_LEVEL
 from stream.codec.snapshot import digest
 from stream.core.program import Program
 from stream.engine.engine import Engine, EngineSettings, Outside
@@ -297,6 +298,7 @@ class Worker:
         observer: Observer | None = None,
         nonce: str = "n1",
         controls: Controls | None = None,
+        level: int = NEWEST_LEVEL,
     ) -> None:
         self.world = world
         self.producer = Producer(world)
@@ -309,7 +311,7 @@ class Worker:
             max_event_bytes=262_144,
             grace_ms=2_000, cache_customers=10_000, nonce=nonce, versions={"code": "test"},
         )  # fmt: skip
-        beginning = Beginning("earliest", world.partitions, self._run_id, lambda: world.now_ms)
+        beginning = Beginning("earliest", world.partitions, self._run_id, lambda: world.now_ms, level)
         observer = observer or Observer()
         restorer = Restorer(program, self.reads, self.reads, self.reads, beginning, observer)
         outside = Outside(

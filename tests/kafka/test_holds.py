@@ -25,8 +25,8 @@ def quick(apache_kafka: ApacheKafka, topics: Any, tmp_path: Path) -> Iterator[Pi
         yield pipeline
 
 
-def command(pipeline: Pipeline, *arguments: str, check: bool = True) -> str:
-    done = pipeline.run(*arguments, "--config", str(pipeline.config("admin")), check=check)
+def command(pipeline: Pipeline, *arguments: str, check: bool = True, instance: str = "admin") -> str:
+    done = pipeline.run(*arguments, "--config", str(pipeline.config(instance)), check=check)
     return done.stdout + done.stderr
 
 

@@ -54,11 +54,12 @@ def test_the_doctor_finds_nothing_wrong_before_the_first_start_and_while_the_wor
 
     assert set(before) == {
         "settings", "definitions", "data_dir", "listen", "brokers", "topics", "partition counts", "policies",
-        "message limits", "retention", "offsets", "clock",
+        "message limits", "retention", "offsets", "state", "clock",
     }  # fmt: skip
     assert all(line.startswith("ok: ") for line in before.values()), before
     assert before["clock"] == "ok: this machine's clock and the broker's agree"
     assert "this worker runs" in running["data_dir"]
+    assert before["state"] == "ok: 0 of 2 partitions committed by these definitions or earlier"
     assert worker.get("/readyz")[0] == 200  # the doctor fenced nobody
     pipeline.send([("kim", ORDER, int(time.time() * 1000))])
     pipeline.wait_caught_up()
@@ -88,7 +89,7 @@ def test_the_doctor_says_what_it_could_not_check_when_no_broker_answers(pipeline
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert sum("FAILED" in line for line in lines) == 1
-    assert sum("not checked" in line for line in lines) == 7
+    assert sum("not checked" in line for line in lines) == 8
 
 
 def test_a_first_start_is_refused_when_the_input_forgets_sooner_than_definitions_look_back(pipeline: Pipeline) -> None:

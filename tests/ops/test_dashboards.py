@@ -83,3 +83,16 @@ def test_compose_provisions_them_and_shows_one_of_them_first():
     assert home.rpartition("/")[2] in BOARDS
     rules = [mount for mount in services["prometheus"]["volumes"] if "segmenter.rules.yml" in mount]
     assert len(rules) == 1 and re.search(r":/etc/prometheus/segmenter\.rules\.yml:ro$", rules[0])
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "segmenter_held_since_timestamp_seconds",
+        "segmenter_held_customers",
+        "segmenter_definitions_customers",
+        "segmenter_segment_warming_until_timestamp_seconds",
+    ],
+)
+def test_what_is_held_carried_over_or_undecided_is_shown(metric):
+    assert any(metric in names_in(expression) for _, expression in QUERIES)

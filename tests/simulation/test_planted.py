@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulation import planted_holds
+from tests.simulation import planted_holds, planted_rules
 from tests.simulation.planted import PLANTED, Planted
 from tests.simulation.run import run_items, run_seed
 
 TRIED = 150
 """Within so many seeds each is found; nearly all within fifteen."""
 
-assert planted_holds, "imported for the bugs it registers"
+assert planted_holds and planted_rules, "imported for the bugs it registers"
 
 RELIABILITY = Path(__file__).parents[2] / "docs" / "reliability.md"
 
