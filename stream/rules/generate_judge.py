@@ -48,11 +48,14 @@ class FunctionWriter:
         It returns (answers, next) as `judge` does, but looks only at what rests on such an event: the other answers are
         those of `present`. When nothing differs it returns `present` itself.
         """
-        reads = {name: self._reads(name) for name in self._known}
-        written: dict[tuple[str, ...], str] = {}
+        resting: dict[int, set[str]] = {}
+        for name in self._known:
+            for cell in self._reads(name):
+                resting.setdefault(cell, set()).add(name)
+        written: dict[frozenset[str], str] = {}
 
         def function(cells: frozenset[int]) -> str:
-            names = tuple(name for name, read in reads.items() if read & cells)
+            names = frozenset().union(*(resting.get(cell, ()) for cell in cells))
             if 2 * len(names) > len(self._known):
                 return "None"
             if names not in written:
@@ -75,12 +78,18 @@ class FunctionWriter:
         self.module.add("rejudge", "e", lines)
 
     def _mixed(self, fresh: set[int]) -> str:
-        """Source of all answers, those of `fresh` looked at and the others present."""
+        """Source of all answers, those of `fresh` looked at and the others present. Stretches of these are taken whole:
+        a file may have a thousand events with a definition each."""
         if not fresh:
             return "present"
         same = " and ".join(f"d{number} == present[{number}]" for number in sorted(fresh))
-        each = (f"d{number}" if number in fresh else f"present[{number}]" for number in range(len(self._known)))
-        return f"(present if {same} else ({', '.join(each)},))"
+        parts: list[str] = []
+        before = 0
+        for number in sorted(fresh):
+            parts += [f"*present[{before}:{number}]"] * (number > before) + [f"d{number}"]
+            before = number + 1
+        parts += [f"*present[{before}:]"] * (before < len(self._known))
+        return f"(present if {same} else ({', '.join(parts)},))"
 
     def own(self, name: str) -> str:
         """`(cells, now)`: (answer of one definition, the instant at which it may differ)."""
