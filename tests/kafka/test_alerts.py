@@ -32,9 +32,12 @@ QUICKER = 30
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 WEEK_S = 7 * 86_400
 
+LAPSE_S = 20
+"""After so long without an order a customer of these definitions is inactive."""
+
 PROCESSED = "sum(segmenter_events_processed_total)"
 
-DEFINITIONS = """\
+DEFINITIONS = f"""\
 definitions: 1
 name: seconds
 events:
@@ -43,7 +46,7 @@ dimensions:
   lifecycle:
     stages:
       - prospect: count(purchase) == 0
-      - active: last(purchase) > ago(20s)
+      - active: last(purchase) > ago({LAPSE_S}s)
       - inactive: otherwise
 segments:
   looked:
@@ -232,6 +235,9 @@ def overdue(pipeline: Pipeline, kafka: ApacheKafka, prometheus: Prometheus) -> b
     pipeline.wait_for(lambda: worker.get("/readyz")[0] == 200)
     pipeline.send([("c0", order("last"), now_ms())])
     pipeline.wait_caught_up()
+    partition = pipeline.partition_of("c0")
+    left = f'segmenter_wakes_next_due_timestamp_seconds{{partition="{partition}"}} - time()'
+    until(lambda: 0 < (prometheus.value(left) or 0) < LAPSE_S, LAPSE_S, prometheus.firing)  # known before it freezes
     kafka.pause()
     try:
         until(lambda: "SegmenterWakesOverdue" in prometheus.firing() or not worker.alive, 150, prometheus.firing)
