@@ -289,11 +289,6 @@ def sum_at_least(cell: list[Any], now_ms: int, window_ms: int, threshold: int) -
     return holds, times[last] + window_ms if last < len(times) else FOREVER_MS
 
 
-def distinct_in(cell: list[Any], now_ms: int, window_ms: int) -> tuple[int, int]:
-    """How many different values (days) were seen within the window."""
-    return count_newest(cell[0], now_ms, window_ms)
-
-
 def distinct_between(cell: list[Any], now_ms: int, window_ms: int, before_ms: int) -> tuple[int, int]:
     """How many different values (days) a log holds within the window."""
     times: list[int] = cell[0]
