@@ -30,6 +30,7 @@ from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUn
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
+from stream.engine.storm import Storm
 from stream.engine.sweep import Sweeper
 from stream.engine.task import PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
@@ -109,6 +110,7 @@ class Engine:
         self._ticks = 0
         self._lock = asyncio.Lock()
         self._sweeper = Sweeper(self._live, self._lock, self._stand_still)
+        self._storm = Storm(self._live, outside.source, self._stand_still)
         self._epochs = 0
         self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
         self._assignment = 0
@@ -263,7 +265,7 @@ class Engine:
         live = self._live()
         for task in live:
             task.customers.capacity = self.settings.task.cache_customers // len(live)
-            task.share_wakes(len(live))
+        self._storm.share()
 
     def _next_epoch(self) -> int:
         self._epochs += 1
@@ -281,6 +283,7 @@ class Engine:
             self._fail(error)
         finally:
             self.outside.source.done(len(batch.records))
+            self._storm.taken()
 
     def _process(self, batch: Batch) -> None:
         task = self.tasks.get(batch.partition)
@@ -337,13 +340,18 @@ class Engine:
             await self.commit()
 
     async def commit(self) -> None:
-        """One commit of whatever moved, if anything did."""
-        if not self._moved():
+        """One commit of whatever moved, if anything did; where wakes wait for it, of as many as it has room for."""
+        if self._storm.blows:
+            await self._storm.let_records_first()
+        elif not self._moved():
             return
         metadata = await self.outside.source.group_metadata()
         async with self._lock:
             if not self._closed:
+                self._storm.fire()
                 await self._commit(metadata)
+        if self._storm.blows:
+            self._commit_now.set()
 
     def _moved(self) -> list[PartitionTask]:
         return [task for task in self._live() if task.has_moved(CLOCK_HEARTBEAT_MS) or self._probe]
@@ -372,16 +380,7 @@ class Engine:
         self.observer.commit_phases(self._phases)
         for part in prepared:
             self._guard.committed(part.report)
-        live, behind = len(self._live()), sum(task.backlog for task in moved)
-        for task in moved:
-            task.share_wakes(behind if task.backlog else live)
-        if behind:
-            for task in moved:
-                try:
-                    task.advance_clock()
-                except WakeFailed as failure:
-                    self._stand_still(task, failure)
-            self._commit_now.set()
+        self._storm.committed(seconds)
 
     def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
         """In the commit thread. None: aborted, nothing happened."""

@@ -136,6 +136,10 @@ class Source(Protocol):
     def done(self, records: int) -> None:
         """So many records handed out were processed (or dropped): for back-pressure."""
 
+    @property
+    def underway(self) -> int:
+        """Records handed out and not done."""
+
 
 StoredWake = tuple[int, bytes]
 """(due ms, customer key)"""

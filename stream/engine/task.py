@@ -34,10 +34,6 @@ from stream.engine.members import members_after
 from stream.engine.observer import CommitReport
 from stream.errors import SegmenterError
 
-WAKES_PER_COMMIT = 5_000
-"""Of all partitions of a worker: a storm of wakes shares the commit with records instead of holding them up.
-A wake that changes something costs some 100 us."""
-
 PARKED_PER_STEP = 5_000
 """Parked customers looked at in one go after a release, though most of them may still be held."""
 
@@ -113,7 +109,7 @@ class PartitionTask:
         self.next_wake_ms: int | None = None  # first entry of the wake index then
         self.last_event_ms: int | None = None  # event time of the newest batch's last event
         self.committed_at_ms = NEVER_MS
-        self._wakes_share = self._wakes_left = WAKES_PER_COMMIT
+        self._wakes_share = self._wakes_left = 0  # of the commit to come; told before anything is taken in
         self._originals: dict[int, Original] = {}  # by offset, of what was rejected
         self._events: dict[str, int] = defaultdict(int)  # event name -> arrived since the last commit
         self._stamps: dict[int, int] = {}  # offset of a record that changed something -> its timestamp
@@ -200,14 +196,29 @@ class PartitionTask:
         self.advance_clock()
 
     def advance_clock(self) -> None:
-        """Move the clock as far as what was read allows, and fire what is due within this commit's share. Raises
-        WakeFailed: then drop what is pending and read again; the clock stands from then on."""
+        """Move the clock as far as what was read allows, and fire what is due within this commit's share. While wakes
+        wait for a commit, `fire_waiting` does. Raises WakeFailed: then drop what is pending and read again; the clock
+        stands from then on."""
+        if self.asks and not self.backlog:
+            self._step()
+
+    def fire_waiting(self) -> None:
+        """Go on with what waits, within this commit's share, and move the clock. Raises WakeFailed."""
+        if self.backlog and self._wakes_left:
+            self._step()
+
+    @property
+    def share_is_spent(self) -> bool:
+        """Whether the commit to come takes no more wakes."""
+        return not self._wakes_left
+
+    def _step(self) -> None:
         if self.wake_failed:
             return
         reached_ms = NEVER_MS
         while self.asks and self.asks[0][1] <= self.partition.next_offset:
             reached_ms = self.asks.popleft()[0]
-        if reached_ms > self.partition.clock_ms or (self.backlog and self._wakes_left):
+        if reached_ms > self.partition.clock_ms or self.backlog:
             self.revisions.begin(reached_ms)
             with self._standing_still():
                 done = self.partition.step(max(reached_ms, self.partition.clock_ms), self._wakes_left)
@@ -251,9 +262,9 @@ class PartitionTask:
             with self._standing_still():
                 self.partition.sweep(self.partition.clock_ms, most)
 
-    def share_wakes(self, partitions: int) -> None:
-        """So many partitions share a commit's wakes, those of the commit to come too."""
-        share = max(1, WAKES_PER_COMMIT // partitions)
+    def share_wakes(self, share: int) -> None:
+        """So many wakes, at least one, may fire in each commit from now on; what the commit to come has fired
+        counts."""
         self._wakes_left = max(0, self._wakes_left + share - self._wakes_share)
         self._wakes_share = share
 

@@ -118,6 +118,10 @@ class KafkaSource:
         self._underway.done(records)
         self._something.set()
 
+    @property
+    def underway(self) -> int:
+        return self._underway.records
+
     def held(self) -> frozenset[int]:
         """The partitions that the consumer was given and has not let go of."""
         return frozenset(self._epochs)

@@ -337,39 +337,6 @@ async def test_journal_records_abut_and_each_names_the_one_before():
         assert after.previous == journal_digest(value)
 
 
-async def test_a_storm_of_wakes_is_spread_over_commits_and_loses_none(monkeypatch):
-    monkeypatch.setattr("stream.engine.task.WAKES_PER_COMMIT", 2)
-    world = shop(7)
-    worker = Worker(world, PROGRAM)
-    await worker.assign(0)
-    await worker.settle()
-    world.now_ms += 60 * DAY
-    await worker.settle()
-    lapses = [c["customer_id"] for c in changes(world) if c.get("to_stage") == "inactive"]
-    assert sorted(lapses) == [f"c{n}" for n in range(7)]
-    assert len(world.values("journal")) >= 4
-
-
-async def test_all_partitions_of_a_worker_share_the_wakes_of_a_commit(monkeypatch):
-    monkeypatch.setattr("stream.engine.task.WAKES_PER_COMMIT", 4)
-    world = World(partitions=2)
-    for partition, customers in ((0, 5), (1, 20)):
-        for number in range(customers):
-            name = f"c{partition}-{number}"
-            world.send(name, order(name, world.now_ms, number), partition)
-    worker = Worker(world, PROGRAM)
-    await worker.assign(0, 1)
-    await worker.settle()
-    world.now_ms += 60 * DAY
-    await worker.settle()
-
-    records = [[decode_journal(each.value) for each in world.values("journal", partition)] for partition in (0, 1)]
-    wakes = [[each.counts["wakes"] for each in journal if each.counts["wakes"]] for journal in records]
-
-    # Two each while both have some, then all four for the one that still has.
-    assert wakes == [[2, 2, 1], [2, 2, 2, 4, 4, 4, 2]]
-
-
 def test_the_loops_run_by_themselves():
     """The only test with real loops: what `start` does, `stop` ends."""
 

@@ -262,6 +262,7 @@ class HandSource:
         self.positions: dict[int, int] = {}
         self.epochs: dict[int, int] = {}
         self.serials: dict[int, int] = {}
+        self.underway = 0
 
     def start(self, partition: int, offset: int, epoch: int) -> None:
         self.positions[partition], self.epochs[partition], self.serials[partition] = offset, epoch, 0
@@ -272,7 +273,8 @@ class HandSource:
     async def group_metadata(self) -> Any:
         return "metadata"
 
-    def done(self, records: int) -> None: ...
+    def done(self, records: int) -> None:
+        self.underway -= records
 
     def next_batch(self, partition: int, most: int) -> Batch | None:
         if partition not in self.positions:
@@ -285,6 +287,7 @@ class HandSource:
         self.positions[partition] = position + len(records)
         serial = self.serials[partition]
         self.serials[partition] += 1
+        self.underway += len(records)
         return Batch(partition, self.epochs[partition], self.world.now_ms, records, None, serial)
 
 

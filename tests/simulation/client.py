@@ -240,6 +240,7 @@ class SimulatedSource:
         self._ends_told: dict[int, int] = {}
         self._commands: dict[int, tuple[int, int] | None] = {}
         self._questions: list[asyncio.Future[Any]] = []
+        self.underway = 0
 
     # -- the engine's side
 
@@ -256,7 +257,8 @@ class SimulatedSource:
         self._questions.append(question)
         return await question
 
-    def done(self, records: int) -> None: ...
+    def done(self, records: int) -> None:
+        self.underway -= records
 
     # -- the poll thread
 
@@ -351,4 +353,5 @@ class SimulatedSource:
             serial = self._serials[partition]
             self._serials[partition] = serial + 1
             messages = [Message(at, entry.record, entry.stamp_ms) for at, entry in found if entry.record is not None]
+            self.underway += len(messages)
             self.batches.put_nowait(Batch(partition, epoch, read_ms, messages, eof_offset, serial))

@@ -17,7 +17,6 @@ from typing import Any
 from stream.codec.control import Control
 from stream.codec.snapshot import wake_of
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
-from stream.engine.task import WAKES_PER_COMMIT
 from stream.errors import StartRefused
 from tests.simulation.broker import Broker, State, Transaction
 from tests.simulation.client import INPUT, MEMBERSHIPS, STATE
@@ -35,7 +34,8 @@ CLEANED = 0.25
 """In so many worlds the compacted topics are cleaned again and again, so that old tombstones go too."""
 CLEANING_MS = 1_500
 STORMY = 0.1
-"""In so many worlds a commit takes next to no wakes, so that every silence is a storm of them."""
+"""In so many worlds a commit takes next to no wakes, so that every silence is a storm of them; in some of these how many
+depends on how long commits take."""
 SETTLE_ROUNDS = 160
 SETTLE_MS = 250
 
@@ -54,7 +54,8 @@ class World:
         self.most_skew_ms = 0
         self.deployed = 1  # revision of the definitions with which a process starts
         weather = Random(f"weather {seed}")
-        self.wakes_per_commit = weather.choice((1, 3)) if weather.random() < STORMY else WAKES_PER_COMMIT
+        self.stormy = weather.random() < STORMY
+        self.wakes_per_commit = weather.choice(((1, 1, 1), (3, 3, 3), (2, 1, 8)))  # at first, at least, at most
         self._cleaner = Random(f"cleaner {seed}")
         self.sweep_chunk = Random(f"chunk {seed}").choice((1, 1, 2, 5))
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
@@ -73,10 +74,6 @@ class World:
     @property
     def wall_ms(self) -> int:
         return self.now_ms + self.shift_ms
-
-    @property
-    def stormy(self) -> bool:
-        return self.wakes_per_commit != WAKES_PER_COMMIT
 
     # -- time and turns
 

@@ -1,0 +1,103 @@
+"""A storm of wakes: more come due than one commit takes. How many a commit takes, and what goes before them.
+
+While wakes wait, each commit is preceded by the records that have been read, then by as many wakes as keep the worker
+busy for `BUSY_S` with them and with the commit: so long no record is taken in. Which wakes a commit fired stands in the
+journal; how many, nobody has to know to do it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from stream.engine.failures import WakeFailed
+from stream.engine.interfaces import Source
+from stream.engine.task import PartitionTask
+
+BUSY_S = 0.25
+"""A record waits for at most two of these, one before it is taken in and one with its commit, and for the records that
+are taken in with it: that leaves a second's p99 room on a busy machine."""
+
+FIRST_WAKES = 1_000
+"""Until it is known what wakes cost here. One that changes something costs some 150 us with its part of the commit."""
+
+LEAST_WAKES = 500
+"""Also when records alone keep the worker busy, so that a storm comes to its end."""
+
+MOST_WAKES = 5_000
+"""Of those that only are put off, which cost little; the next may be others."""
+
+LARGEST_STEP = 2.0
+"""One commit that was slow or quick by chance moves the number by no more than this."""
+
+RECORDS_FIRST_S = 0.25
+"""So long at most records are taken in before a commit: as long as it and its wakes keep them out."""
+
+
+class Storm:
+    """Over the partitions that are `live`, together. `failed` is told under the engine's lock."""
+
+    def __init__(
+        self,
+        live: Callable[[], list[PartitionTask]],
+        source: Source,
+        failed: Callable[[PartitionTask, WakeFailed], None],
+    ) -> None:
+        self._live = live
+        self._source = source
+        self._failed = failed
+        self._taken = asyncio.Event()
+        self._fired_s = 0.0  # what firing took for the commit to come
+        self._spent = False  # that commit takes as many wakes as it may, and more wait
+        self.wakes = FIRST_WAKES  # of a commit
+
+    @property
+    def blows(self) -> bool:
+        """Whether wakes wait for the next commit."""
+        return any(task.backlog for task in self._live())
+
+    def share(self) -> None:
+        """Divide a commit's wakes evenly: among the partitions where some wait, and for the case that others come to
+        need them, among all."""
+        live = self._live()
+        behind = sum(task.backlog for task in live)
+        for task in live:
+            task.share_wakes(max(1, self.wakes // (behind if task.backlog else len(live))))
+
+    def taken(self) -> None:
+        """A batch of records was taken in."""
+        self._taken.set()
+
+    async def let_records_first(self) -> None:
+        """Wait, not under the lock, until what has been read is taken in."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECORDS_FIRST_S):
+                while self._source.underway and self.blows:
+                    self._taken.clear()
+                    await self._taken.wait()
+
+    def fire(self) -> None:
+        """Under the lock: what waits, as far as the shares of the commit to come allow."""
+        started_s = time.perf_counter()
+        for task in self._live():
+            try:
+                task.fire_waiting()
+            except WakeFailed as failure:
+                self._failed(task, failure)
+        self._fired_s = time.perf_counter() - started_s
+        self._spent = any(task.backlog and task.share_is_spent for task in self._live())
+
+    def committed(self, seconds: float) -> None:
+        """A commit took so long. Where it used up its wakes, that tells how many the next may take."""
+        if self._spent:
+            self.wakes = next_wakes(self.wakes, self._fired_s + seconds)
+        self._fired_s, self._spent = 0.0, False
+        self.share()
+
+
+def next_wakes(wakes: int, busy_s: float) -> int:
+    """What a commit may take after one of so many wakes that kept the worker busy for so long."""
+    factor = BUSY_S / max(busy_s, BUSY_S / LARGEST_STEP)
+    return min(MOST_WAKES, max(LEAST_WAKES, int(wakes * max(factor, 1 / LARGEST_STEP))))
