@@ -34,8 +34,8 @@ CLEANED = 0.25
 """In so many worlds the compacted topics are cleaned again and again, so that old tombstones go too."""
 CLEANING_MS = 1_500
 STORMY = 0.1
-"""In so many worlds a commit takes next to no wakes, so that every silence is a storm of them; in some of these how many
-depends on how long commits take."""
+"""In so many worlds a commit takes next to no wakes, so that every silence is a storm of them; in some how many depends
+on how long commits take."""
 SETTLE_ROUNDS = 160
 SETTLE_MS = 250
 
