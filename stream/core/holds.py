@@ -15,13 +15,14 @@ an entry at `PARKED_AT_MS`, below every real instant. An entry counts only if th
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 from stream.core.events import NEVER_MS
 from stream.core.profile import Profile
 from stream.core.program import Answers, Program
+from stream.core.wakes import Stored
 from stream.core.warming import undecided
 
 CLOCK = "clock"
@@ -136,7 +137,7 @@ class Parked:
     again, which changes nothing for those that are still kept back.
     """
 
-    def __init__(self, stored: Callable[[int, int], Iterator[tuple[int, str]]]) -> None:
+    def __init__(self, stored: Stored) -> None:
         self._stored = stored
         self._edits: dict[str, bool] = {}  # what the next commit writes: True put, False delete
         self._after = ""
@@ -153,7 +154,8 @@ class Parked:
         """Those not seen since the rewind; `note` may be called meanwhile, of those already seen."""
         after = self._after
         fresh = sorted(customer_id for customer_id, put in self._edits.items() if put and customer_id > after)
-        stored = (customer_id for _, customer_id in self._stored(PARKED_AT_MS, PARKED_AT_MS) if customer_id > after)
+        entries = self._stored((PARKED_AT_MS, after), PARKED_AT_MS)
+        stored = (customer_id for _, customer_id in entries if customer_id > after)
         for customer_id in heapq.merge(stored, fresh):
             if customer_id == self._after or self._edits.get(customer_id) is False:
                 continue

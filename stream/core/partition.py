@@ -442,4 +442,4 @@ class Partition:
 
 
 def _above_parked(stored: Stored) -> Stored:
-    return lambda from_ms, until_ms: stored(max(from_ms, PARKED_AT_MS + 1), until_ms)
+    return lambda first, until_ms: stored(max(first, (PARKED_AT_MS + 1, "")), until_ms)

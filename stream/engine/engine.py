@@ -343,12 +343,13 @@ class Engine:
         """One commit of whatever moved, if anything did; where wakes wait for it, of as many as it has room for."""
         if self._storm.blows:
             await self._storm.let_records_first()
+            async with self._lock:
+                self._storm.fire()
         elif not self._moved():
             return
         metadata = await self.outside.source.group_metadata()
         async with self._lock:
             if not self._closed:
-                self._storm.fire()
                 await self._commit(metadata)
         if self._storm.blows:
             self._commit_now.set()

@@ -161,8 +161,8 @@ class StateStore(Protocol):
         """One atomic batch. `reserved`: records of the processor's own. `meta` None: a part of a rebuild, durable with
         the next write that has one."""
 
-    def due(self, from_ms: int, until_ms: int) -> Iterator[StoredWake]:
-        """Wakes in order, both ends inclusive."""
+    def due(self, from_ms: int, until_ms: int, from_key: bytes = b"") -> Iterator[StoredWake]:
+        """Wakes in order, both ends inclusive; of those due at `from_ms` the ones from this key on."""
 
     def scan(self) -> Iterator[tuple[bytes, bytes]]: ...
     def following(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:

@@ -410,8 +410,9 @@ class PartitionTask:
         self.customers.store_reads = 0
         self._wakes_left = self._wakes_share
 
-    def _stored_wakes(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, str]]:
-        return ((due, key.decode()) for due, key in self.store.due(from_ms, until_ms))
+    def _stored_wakes(self, first: tuple[int, str], until_ms: int) -> Iterator[tuple[int, str]]:
+        from_ms, customer_id = first
+        return ((due, key.decode()) for due, key in self.store.due(from_ms, until_ms, customer_id.encode()))
 
     def _following(self, customer_id: str, limit: int) -> list[tuple[str, int]]:
         return [(key.decode(), revision_of(value)) for key, value in self.store.following(customer_id.encode(), limit)]

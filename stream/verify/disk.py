@@ -53,10 +53,10 @@ class Disk:
             else:
                 self._base.execute("INSERT OR REPLACE INTO states VALUES (?, ?)", (customer_id, value))
 
-    def wakes(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, str]]:
-        """In the order (due, customer), both ends inclusive."""
-        sql = "SELECT due, key FROM wakes WHERE due BETWEEN ? AND ? ORDER BY due, key"
-        return iter(self._base.execute(sql, (from_ms, until_ms)))
+    def wakes(self, first: tuple[int, str], until_ms: int) -> Iterator[tuple[int, str]]:
+        """From this one to that instant, both inclusive, in the order (due, customer)."""
+        sql = "SELECT due, key FROM wakes WHERE (due, key) >= (?, ?) AND due <= ? ORDER BY due, key"
+        return iter(self._base.execute(sql, (*first, until_ms)))
 
     def count_wakes(self, due_ms: int) -> int:
         row = self._base.execute("SELECT COUNT(*) FROM wakes WHERE due = ?", (due_ms,)).fetchone()

@@ -91,8 +91,8 @@ class House:
     def _load(self, customer_id: str) -> Profile | None:
         return deepcopy(self.profiles.get(customer_id))
 
-    def _between(self, from_ms: int, until_ms: int) -> Iterator[Entry]:
-        return iter(sorted(entry for entry in self.entries if from_ms <= entry[0] <= until_ms))
+    def _between(self, first: Entry, until_ms: int) -> Iterator[Entry]:
+        return iter(sorted(entry for entry in self.entries if first <= entry and entry[0] <= until_ms))
 
 
 def told_as(change: Change) -> tuple[str, str, int, str]:

@@ -16,8 +16,8 @@ class Committed:
     def __init__(self) -> None:
         self.entries: set[Entry] = set()
 
-    def between(self, from_ms: int, until_ms: int) -> Iterator[Entry]:
-        return iter(sorted(entry for entry in self.entries if from_ms <= entry[0] <= until_ms))
+    def between(self, first: Entry, until_ms: int) -> Iterator[Entry]:
+        return iter(sorted(entry for entry in self.entries if first <= entry and entry[0] <= until_ms))
 
 
 class Pair:
@@ -97,3 +97,21 @@ def test_no_entry_is_earlier_than_the_cursor_even_when_it_was_added_below_what_w
     pair.commit()
     assert pair.wakes.cursor_ms <= 2
     assert list(pair.wakes.due(6, 10)) == [(2, "b")]
+
+
+def test_who_is_due_at_one_instant_is_read_on_from_where_it_was_left_and_not_from_the_first():
+    pair = Pair()
+    for customer in "abcdef":
+        pair.wakes.add(5, customer)
+    pair.commit()
+    asked = []
+
+    def stored(first: Entry, until_ms: int) -> Iterator[Entry]:
+        asked.append(first)
+        return pair.committed.between(first, until_ms)
+
+    wakes = Wakes(stored)
+    assert list(wakes.due(9, 3)) == [(5, "a"), (5, "b"), (5, "c")]
+    wakes.committed()
+    assert (list(wakes.due(9, 1)), wakes.peek()) == ([(5, "d")], 5)
+    assert asked[1:] == [(5, "c"), (5, "d")]

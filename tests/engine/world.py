@@ -105,8 +105,8 @@ class MemoryStore:
         if meta is not None:
             self.meta_bytes = meta
 
-    def due(self, from_ms: int, until_ms: int) -> Iterator[tuple[int, bytes]]:
-        return iter(sorted(wake for wake in self.wakes if from_ms <= wake[0] <= until_ms))
+    def due(self, from_ms: int, until_ms: int, from_key: bytes = b"") -> Iterator[tuple[int, bytes]]:
+        return iter(sorted(wake for wake in self.wakes if (from_ms, from_key) <= wake and wake[0] <= until_ms))
 
     def scan(self) -> Iterator[tuple[bytes, bytes]]:
         return iter(sorted(self.customers.items()))

@@ -146,8 +146,9 @@ class SimulatedStore:
             contents.meta = meta
         self._host.reach("after store write")
 
-    def due(self, from_ms: int, until_ms: int) -> Iterator[StoredWake]:
-        return iter(sorted(wake for wake in self._contents.wakes if from_ms <= wake[0] <= until_ms))
+    def due(self, from_ms: int, until_ms: int, from_key: bytes = b"") -> Iterator[StoredWake]:
+        first = from_ms, from_key
+        return iter(sorted(wake for wake in self._contents.wakes if first <= wake and wake[0] <= until_ms))
 
     def scan(self) -> Iterator[tuple[bytes, bytes]]:
         return iter(sorted(self._contents.customers.items()))

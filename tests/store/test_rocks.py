@@ -54,6 +54,7 @@ def test_wakes_come_by_instant_then_by_key_with_both_ends(store: StateStore) -> 
     store.write([], wakes, [], b"")
 
     assert list(store.due(-5, 10)) == [(-5, b"z"), (10, b"a"), (10, b"b")]
+    assert list(store.due(10, 11, b"b")) == [(10, b"b"), (11, b"")], "and from a key on"
     assert list(store.due(NEVER_MS, FOREVER_MS)) == sorted(wakes)
 
 
