@@ -57,7 +57,7 @@ COMMITS_S = 10.0
 """At the default commit_interval."""
 
 PENDING = 20_000
-"""Events and changes that wait for a commit at most (`stream.engine.engine.EARLY_COMMIT`)."""
+"""Events and changes that wait for a commit at most (`stream.engine.turns.EARLY_COMMIT`)."""
 
 KEPT_DAYS = {"changes": 30, "journal": 90}
 """Retention by `segmenter topics create`."""

@@ -2,6 +2,7 @@
 
 `engine`       who owns which partition, one lock over batches and commits, the commit loop, the clock loop
 `task`         one live partition: records in, what the transaction must contain out
+`turns`        whose turn it is: records, then wakes that wait, then the commit
 `transaction`  one Kafka transaction from begin to a certain outcome
 `restore`      the state brought to what was last committed, or a refusal
 `customers`    committed states over the store, bounded; `members`: how many are in which segment

@@ -30,10 +30,10 @@ from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUn
 from stream.engine.observer import Observer
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
-from stream.engine.storm import Storm
 from stream.engine.sweep import Sweeper
 from stream.engine.task import PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
+from stream.engine.turns import Turns
 
 CLOCK_INTERVAL_S = 0.2
 """How often the input's ends are asked for: with the grace and a commit this bounds how late a silence is noticed."""
@@ -46,9 +46,6 @@ SKEW_LIMIT_MS = 2_000
 
 SIZES_EVERY_TICKS = 25
 """The store is asked for its sizes every five seconds: it counts files and memory for the answer."""
-
-EARLY_COMMIT = 20_000
-"""Events and changes pending: a commit of more would hold up everything for long."""
 
 COMMIT_STRETCH = 1
 """The interval is at least so many times what the broker took for the last transaction. Our own work for it does not
@@ -110,7 +107,7 @@ class Engine:
         self._ticks = 0
         self._lock = asyncio.Lock()
         self._sweeper = Sweeper(self._live, self._lock, self._stand_still)
-        self._storm = Storm(self._live, outside.source, self._stand_still)
+        self._turns = Turns(self._live, outside.source, self._stand_still)
         self._epochs = 0
         self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
         self._assignment = 0
@@ -265,7 +262,7 @@ class Engine:
         live = self._live()
         for task in live:
             task.customers.capacity = self.settings.task.cache_customers // len(live)
-        self._storm.share()
+        self._turns.share()
 
     def _next_epoch(self) -> int:
         self._epochs += 1
@@ -283,7 +280,7 @@ class Engine:
             self._fail(error)
         finally:
             self.outside.source.done(len(batch.records))
-            self._storm.taken()
+            self._turns.taken()
 
     def _process(self, batch: Batch) -> None:
         task = self.tasks.get(batch.partition)
@@ -314,7 +311,7 @@ class Engine:
             self.observer.event_age(batch.read_ms, batch.read_ms - task.last_event_ms)
         if batch.records:
             self.observer.keyed(batch.partition, batch.read_ms, batch.records[-1].key())
-        if sum(live.pending_work for live in self._live()) >= EARLY_COMMIT or task.backlog:
+        if task.backlog or self._turns.much_is_pending:
             self._commit_now.set()
 
     def _restart(self, task: PartitionTask) -> None:
@@ -341,17 +338,17 @@ class Engine:
 
     async def commit(self) -> None:
         """One commit of whatever moved, if anything did; where wakes wait for it, of as many as it has room for."""
-        if self._storm.blows:
-            await self._storm.let_records_first()
-            async with self._lock:
-                self._storm.fire()
-        elif not self._moved():
+        if not (self._turns.wakes_wait or self._moved()):
             return
+        await self._turns.let_records_first()
+        if self._turns.wakes_wait:
+            async with self._lock:
+                self._turns.fire()
         metadata = await self.outside.source.group_metadata()
         async with self._lock:
             if not self._closed:
                 await self._commit(metadata)
-        if self._storm.blows:
+        if self._turns.wakes_wait:
             self._commit_now.set()
 
     def _moved(self) -> list[PartitionTask]:
@@ -381,7 +378,7 @@ class Engine:
         self.observer.commit_phases(self._phases)
         for part in prepared:
             self._guard.committed(part.report)
-        self._storm.committed(seconds)
+        self._turns.committed(seconds)
 
     def _transact(self, moved: list[PartitionTask], group_metadata: Any) -> list[Prepared] | None:
         """In the commit thread. None: aborted, nothing happened."""

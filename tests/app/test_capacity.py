@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from stream.app import capacity
 from stream.app.capacity import COLD, FIGURES, PENDING, STATE, WARM, Load, figures_table, reckon
 from stream.config import load_settings
-from stream.engine.engine import EARLY_COMMIT
+from stream.engine.turns import EARLY_COMMIT
 from stream.kafka.topics import DAY_MS, plan
 from tests.cli.commands import SHOP, run
 

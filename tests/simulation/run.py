@@ -15,8 +15,8 @@ import structlog
 from stream.engine import engine as engine_module
 from stream.engine import phases as phases_module
 from stream.engine import restore as restore_module
-from stream.engine import storm as storm_module
 from stream.engine import task as task_module
+from stream.engine import turns as turns_module
 from stream.engine.task import PARKED_PER_STEP
 from tests.simulation.check import problems
 from tests.simulation.definitions import DAY_MS
@@ -91,19 +91,19 @@ def _laws_of(world: World) -> Iterator[None]:
     """The engine measures how long firing and the broker take, and goes by it: by the world's time, not the
     machine's. And a commit takes as many wakes as the world allows, a step looks at so many parked customers."""
     clock = SimpleNamespace(perf_counter=lambda: world.now_ms / 1000, monotonic=lambda: world.now_ms / 1000)
-    modules = (engine_module, phases_module, restore_module, storm_module)
+    modules = (engine_module, phases_module, restore_module, turns_module)
     for module in modules:
         module.time = clock
-    bounds = storm_module.FIRST_WAKES, storm_module.LEAST_WAKES, storm_module.MOST_WAKES
+    bounds = turns_module.FIRST_WAKES, turns_module.LEAST_WAKES, turns_module.MOST_WAKES
     if world.stormy:
-        storm_module.FIRST_WAKES, storm_module.LEAST_WAKES, storm_module.MOST_WAKES = world.wakes_per_commit
+        turns_module.FIRST_WAKES, turns_module.LEAST_WAKES, turns_module.MOST_WAKES = world.wakes_per_commit
     task_module.PARKED_PER_STEP = 1 if world.stormy else PARKED_PER_STEP
     try:
         yield
     finally:
         for module in modules:
             module.time = time
-        storm_module.FIRST_WAKES, storm_module.LEAST_WAKES, storm_module.MOST_WAKES = bounds
+        turns_module.FIRST_WAKES, turns_module.LEAST_WAKES, turns_module.MOST_WAKES = bounds
         task_module.PARKED_PER_STEP = PARKED_PER_STEP
 
 

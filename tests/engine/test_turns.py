@@ -1,4 +1,4 @@
-"""Laws of a storm: wakes that wait are spread over commits, records go first, neither waits for ever."""
+"""Laws of the turns: records go first, wakes that wait are spread over commits, neither waits for ever."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from stream.codec.journal import JournalRecord, decode_journal
-from stream.engine import storm
-from stream.engine.storm import BUSY_S, LEAST_WAKES, MOST_WAKES, next_wakes
+from stream.engine import turns
+from stream.engine.turns import BUSY_S, LEAST_WAKES, MOST_WAKES, next_wakes
 from tests.engine.shop import PROGRAM, changes, order, shop
 from tests.engine.world import DAY, Fault, Worker, World
 
@@ -16,7 +16,7 @@ from tests.engine.world import DAY, Fault, Worker, World
 def storm_of(monkeypatch: pytest.MonkeyPatch, wakes: int) -> None:
     """Every commit takes so many."""
     for bound in ("FIRST_WAKES", "LEAST_WAKES", "MOST_WAKES"):
-        monkeypatch.setattr(storm, bound, wakes)
+        monkeypatch.setattr(turns, bound, wakes)
 
 
 def journal(world: World, partition: int = 0) -> list[JournalRecord]:
@@ -85,7 +85,7 @@ async def test_records_that_have_been_read_are_taken_in_before_a_commit_and_its_
 
 async def test_wakes_do_not_wait_for_ever_for_records_that_never_end(monkeypatch):
     storm_of(monkeypatch, 2)
-    monkeypatch.setattr(storm, "RECORDS_FIRST_S", 0.01)
+    monkeypatch.setattr(turns, "RECORDS_FIRST_S", 0.01)
     world, worker = await in_a_storm(7)
     await worker.engine.commit()
     worker.source.underway = 1  # and nobody hands them over
