@@ -273,7 +273,7 @@ class StateStore:
     def _steps(
         self, family: Rdict, read: Callable[[bytes], Iterator[Any]], key_of: Callable[[Any], bytes], start: bytes
     ) -> Iterator[Any]:
-        """Entries from the key `start` on, read in steps: small at first, since often only the first entry is wanted."""
+        """Entries from the key `start` on, read in steps, a small one first: often only the first entry is wanted."""
         step = FIRST_STEP
         while True:
             try:
