@@ -31,11 +31,9 @@ from stream.store.seal import Hashes, put, take
 META_KEY = b"meta"
 RESERVED_PREFIX = b"\x00"
 """In the `meta` family: keys of the processor's own records on the state topic."""
-SCAN_STEP = 2_000
-"""Entries read before the iterator is let go: bounds memory, and no iterator outlives a step (an open one would keep
-the database open, and its old files on disk)."""
-FIRST_STEP = 64
-"""Of the wakes, of which mostly few are wanted: each step reads twice as many as the one before. 2,000 cost 1 ms."""
+FIRST_STEP, STEP_GROWTH, SCAN_STEP = 20, 10, 2_000
+"""Entries read before the iterator is let go, in the first step and at most: bounds memory, and no iterator outlives a
+step (an open one would keep the database open, and its old files on disk)."""
 PART_BYTES = 2 << 20
 """About 5 ms of the GIL at a time."""
 
@@ -164,9 +162,7 @@ class StateStore:
         """Wakes by instant, then by key, both ends inclusive; of those due at `from_ms` the ones from this key on. May
         be left early; sees writes made meanwhile."""
         start, end = wake_key(from_ms, from_key), wake_key(until_ms + 1, b"")
-        for stored in self._steps(
-            self._wakes, lambda start: self._wakes.keys(from_key=start), _same, start, FIRST_STEP
-        ):
+        for stored in self._steps(self._wakes, lambda start: self._wakes.keys(from_key=start), _same, start):
             if stored >= end:
                 return
             yield wake_of(stored)
@@ -274,25 +270,22 @@ class StateStore:
         return explain(self.path, doing, error)
 
     def _steps(
-        self,
-        family: Rdict,
-        read: Callable[[bytes], Iterator[Any]],
-        key_of: Callable[[Any], bytes],
-        start: bytes,
-        size: int = SCAN_STEP,
+        self, family: Rdict, read: Callable[[bytes], Iterator[Any]], key_of: Callable[[Any], bytes], start: bytes
     ) -> Iterator[Any]:
-        """Entries from the key `start` on, read in steps: so many first, then twice as many, up to SCAN_STEP."""
+        """Entries from the key `start` on, read in steps, a small one first: often only the first entry is wanted."""
+        step = FIRST_STEP
         while True:
             try:
-                entries = list(islice(read(start), size))
-                if len(entries) < size:
+                entries = list(islice(read(start), step))
+                if len(entries) < step:
                     _confirm_end(family, key_of(entries[-1]) if entries else start)
             except Exception as error:
                 raise self._failed("scan", error) from error
             yield from entries
-            if len(entries) < size:
+            if len(entries) < step:
                 return
-            start, size = after(key_of(entries[-1])), min(2 * size, SCAN_STEP)
+            start = after(key_of(entries[-1]))
+            step = min(SCAN_STEP, STEP_GROWTH * step)
 
 
 def _indexed_at(value: bytes) -> Iterator[int]:
