@@ -202,15 +202,12 @@ class PartitionTask:
         if self.asks and not self.backlog:
             self._step()
 
-    def fire_waiting(self) -> None:
-        """Go on with what waits, within this commit's share, and move the clock. Raises WakeFailed."""
+    def fire_waiting(self) -> bool:
+        """Go on with what waits, within this commit's share, and move the clock. Returns whether that is used up, and
+        more waits. Raises WakeFailed."""
         if self.backlog and self._wakes_left:
             self._step()
-
-    @property
-    def share_is_spent(self) -> bool:
-        """Whether the commit to come takes no more wakes."""
-        return not self._wakes_left
+        return self.backlog and not self._wakes_left
 
     def _step(self) -> None:
         if self.wake_failed:
@@ -283,7 +280,7 @@ class PartitionTask:
         released = sorted(partition.holds.keys() - wanted)
         for key in released:
             partition.set_hold(key, False, at_ms)
-        self.backlog |= bool(released)  # what waited is due
+        self.backlog |= bool(released) and not self.wake_failed  # what waited is due
         return bool(partition.pending.holds)
 
     def next_to_fire(self) -> int | None:

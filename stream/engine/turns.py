@@ -96,13 +96,13 @@ class Turns:
     def fire(self) -> None:
         """Under the lock: what waits, as far as the shares of the commit to come allow."""
         started_s = time.perf_counter()
+        self._spent = False
         for task in self._live():
             try:
-                task.fire_waiting()
+                self._spent |= task.fire_waiting()
             except WakeFailed as failure:
                 self._failed(task, failure)
         self._fired_s = time.perf_counter() - started_s
-        self._spent = any(task.backlog and task.share_is_spent for task in self._live())
 
     def committed(self, seconds: float) -> None:
         """A commit took so long. Where it used up its wakes, that tells how many the next may take."""

@@ -79,6 +79,16 @@ async def test_records_of_its_partition_go_on() -> None:
     assert verified(world, PROGRAM).violations == []
 
 
+async def test_no_commit_waits_for_what_is_released_while_the_clock_stands() -> None:
+    world, worker, _ = await stumbled()
+    task = worker.engine.tasks[0]
+    assert task is not None
+    task.hold(["clock"], world.now_ms)
+    task.hold([], world.now_ms)
+
+    assert not task.backlog
+
+
 async def test_with_the_bug_mended_all_that_was_due_comes_at_its_instant() -> None:
     world, _, _ = await stumbled()
     mended = Worker(world, PROGRAM, nonce="n2")
