@@ -70,7 +70,7 @@ class Outside:
             0,
             program,
             lambda customer_id: copy.deepcopy(self.profiles.get(customer_id)),
-            lambda first_ms, last_ms: iter(sorted(e for e in self.entries if first_ms <= e[0] <= last_ms)),
+            lambda first, until_ms: iter(sorted(e for e in self.entries if first <= e and e[0] <= until_ms)),
             Position(0),
         )
 
