@@ -4,8 +4,8 @@ Most wakes fire at once, when the clock comes by. In a storm more come due than 
 each commit is preceded by as many of them as keep the worker busy for `BUSY_S` together with it, since so long no
 record is taken in. Which wakes a commit fired stands in the journal; why so many, nobody has to know to do it again.
 
-Records go first, in a storm or not: the lock is fair, so of the batches that wait for it each commit would else let in
-but a few (measured in a storm: 10 of 100, and after 10 s the youngest record taken in was 8 s old).
+Records go first, in a storm or not: the lock is fair, so between two commits only a few of the batches that wait for it
+would get in, fewer than come (measured with 1,000 events/s beside a storm: after 20 s events waited 12 s).
 """
 
 from __future__ import annotations

@@ -83,6 +83,32 @@ async def test_records_that_have_been_read_are_taken_in_before_a_commit_and_its_
     assert last.steps[0][0] == last.to_offset, "the wakes came after the records"
 
 
+async def test_a_commit_that_is_due_takes_in_what_has_been_read_though_no_wake_waits():
+    world = shop(3)
+    worker = Worker(world, PROGRAM)
+    await worker.assign(0)
+    first, *others = [worker.source.next_batch(0, 1) for _ in range(3)]
+    await worker.engine.handle(first)
+    committing = asyncio.create_task(worker.engine.commit())
+    for batch in others:
+        await asyncio.sleep(0)
+        await worker.engine.handle(batch)
+    await committing
+    assert [each.counts["accepted"] for each in journal(world)] == [3]
+
+
+async def test_a_commit_of_very_much_does_not_wait_for_more(monkeypatch):
+    monkeypatch.setattr(turns, "EARLY_COMMIT", 2)
+    world = shop(3)
+    worker = Worker(world, PROGRAM)
+    await worker.assign(0)
+    batches = [worker.source.next_batch(0, 1) for _ in range(3)]
+    for batch in batches[:2]:
+        await worker.engine.handle(batch)
+    await worker.engine.commit()
+    assert [each.counts["accepted"] for each in journal(world)] == [2]
+
+
 async def test_wakes_do_not_wait_for_ever_for_records_that_never_end(monkeypatch):
     storm_of(monkeypatch, 2)
     monkeypatch.setattr(turns, "RECORDS_FIRST_S", 0.01)
