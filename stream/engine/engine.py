@@ -99,6 +99,7 @@ class Engine:
         self.tasks: dict[int, PartitionTask | None] = {}  # None: being restored
         self.blocked_reason: str | None = "starting"
         self.joined = False  # the group has told us our partitions, be it none
+        self.preparing = False  # the producer is not initialised yet: nothing is taken in, nothing can be committed
         self.stopping = False
         self.failure: BaseException | None = None  # what ends the process
         self.commit_failed = False  # the newest transaction was aborted
@@ -127,6 +128,7 @@ class Engine:
 
     def start(self) -> None:
         """Start the commit and clock loops; the producer must be initialised."""
+        self.preparing = False
         self._spawn(self._commit_loop())
         self._spawn(self._clock_loop())
 
@@ -355,7 +357,7 @@ class Engine:
         """Under the lock: one transaction over the partitions owned now that moved."""
         moved = self._moved()
         self._probe = False
-        if not moved:
+        if not moved or self.preparing:
             return
         started = time.perf_counter()
         self.commit_started_s = time.monotonic()

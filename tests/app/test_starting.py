@@ -61,7 +61,7 @@ def test_the_doctor_says_of_every_check_what_it_found_when_no_broker_answers(
 ) -> None:
     for name in [name for name in os.environ if name.startswith("SEGMENTER_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("stream.kafka.topics.CALL_S", 0.5)
+    monkeypatch.setattr("stream.kafka.look.CALL_S", 0.5)
     settings = load_settings(
         None,
         {
