@@ -24,6 +24,7 @@ from stream.kafka.settings import HEADROOM_BYTES
 from stream.kafka.skew import Skew, measure_skew
 from stream.kafka.topics import TopicProblem, check_topics, input_partitions, limits_bytes, short_history
 from stream.rules.compile import CompiledProgram
+from stream.store.ahead import Ahead
 
 RECORD_ROOM_BYTES = 32 << 10
 """For what stands beside the text: since when cells are kept, and the rest of a journal record."""
@@ -58,6 +59,7 @@ class Start:
         set_up_logs(settings.log, settings.log_format)
         check_is_free(settings.listen)
         self.data_dir = DataDir(settings.data_dir)
+        self.hashed = Ahead(settings.data_dir)
         self.look = look or look_ahead(settings)
         self._skew = Aside(lambda: measure_skew(settings, clock, self.look), "skew")
 

@@ -157,7 +157,7 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
         program,
         offsets,
         KafkaChangelogReader(settings),
-        Stores(start.data_dir.path, settings.cache_memory_bytes),
+        Stores(start.data_dir.path, settings.cache_memory_bytes, start.hashed),
         Beginning(
             "latest" if settings.start_from == "latest" else "earliest", partitions, lambda: secrets.token_hex(4), clock
         ),

@@ -72,11 +72,11 @@ class StateStore:
         self._in_meta = database.get_column_family_handle("meta")
 
     @classmethod
-    def open(cls, path: Path, memory: Memory) -> StateStore:
-        """Open, or create, the store in this folder."""
+    def open(cls, path: Path, memory: Memory, hashes: Hashes | None = None) -> StateStore:
+        """Open, or create, the store in this folder. `hashes` of its files, if they are known."""
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sealed, new = take(path), not any(path.iterdir())
+            sealed, new = take(path, hashes), not any(path.iterdir())
             return cls(path, Rdict(str(path), database_options(memory), column_families(memory)), sealed, new)
         except Exception as error:
             raise explain(path, "open", error) from error
