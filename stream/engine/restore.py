@@ -217,8 +217,8 @@ class Restorer:
         if (tally.keys, tally.digest) != (meta.keys, int(meta.digest, 16)):
             raise StartRefused(
                 f"partition {partition}: the state topic holds {tally.keys} customers, the last commit counted "
-                f"{meta.keys} (or their digest differs): records of the state topic are missing. Restore the topic from a "
-                "copy, or begin anew under another `name` and `output_prefix`."
+                f"{meta.keys} (or their digest differs): records of the state topic are missing. Restore the topic "
+                "from a copy, or begin anew under another `name` and `output_prefix`."
             )
 
     # -- checks
