@@ -149,15 +149,15 @@ class Restorer:
             customers: list[tuple[bytes, bytes | None]] = []
             wakes: list[StoredWake] = []
             reserved: Reserved = []
-            for record in records:
-                if record.key == META_KEY:
-                    meta = decode_meta(record.value or b"")
-                elif record.key.startswith(RESERVED):
-                    reserved.append((record.key, record.value))
+            for key, value in records:
+                if key == META_KEY:
+                    meta = decode_meta(value or b"")
+                elif key.startswith(RESERVED):
+                    reserved.append((key, value))
                 else:
-                    customers.append((record.key, record.value))
-                    if record.value is not None:
-                        wakes += _entries(record.key, record.value)
+                    customers.append((key, value))
+                    if value is not None:
+                        wakes += _entries(key, value)
             if records:
                 store.write(customers, wakes, [], encode_local(after, meta), reserved)
             self.observer.restoring(partition, after - position, max(0, end - after))
@@ -198,7 +198,7 @@ class Restorer:
         for records, after in self.changelog.read(partition, first, end):
             if given_up():
                 raise GivenUp
-            newest = {record.key: record.value for record in records}  # of a key's records only the last counts
+            newest = dict(records)  # of a key's records only the last counts
             if META_KEY in newest:
                 meta_bytes = newest.pop(META_KEY)
             reserved = [(key, newest.pop(key)) for key in list(newest) if key.startswith(RESERVED)]
