@@ -56,10 +56,10 @@ class Feed(Service):  # type: ignore[misc]
         self._watch = watch  # runs beside the rest
 
     async def on_start(self) -> None:
-        # Joining the group and restoring go on while the producer is initialised; records wait for both.
+        # Joining the group takes as long as the producer's initialisation: both at once.
         loop = asyncio.get_running_loop()
         preparing = loop.run_in_executor(None, self._prepare)
-        self.engine.preparing = True
+        self.engine.prepare()
         self.source.start_polling(loop)
         self._meanwhile()
         await preparing

@@ -99,7 +99,6 @@ class Engine:
         self.tasks: dict[int, PartitionTask | None] = {}  # None: being restored
         self.blocked_reason: str | None = "starting"
         self.joined = False  # the group has told us our partitions, be it none
-        self.preparing = False  # the producer is not initialised yet: nothing is taken in, nothing can be committed
         self.stopping = False
         self.failure: BaseException | None = None  # what ends the process
         self.commit_failed = False  # the newest transaction was aborted
@@ -115,6 +114,8 @@ class Engine:
         self._assignment = 0
         self._restore_locks: dict[int, asyncio.Lock] = {}
         self._commit_now = asyncio.Event()
+        self._prepared = asyncio.Event()
+        self._prepared.set()
         self._broker_s = 0.0  # what the broker took for the last transaction
         self._phases: dict[str, float] = {}  # seconds of the last commit's
         self._probe = False  # commit although nothing moved, to measure the broker's clock
@@ -128,9 +129,18 @@ class Engine:
 
     def start(self) -> None:
         """Start the commit and clock loops; the producer must be initialised."""
-        self.preparing = False
+        self._prepared.set()
         self._spawn(self._commit_loop())
         self._spawn(self._clock_loop())
+
+    def prepare(self) -> None:
+        """Partitions may be assigned from now on, but none is restored before `start`: only a producer that is
+        initialised has ended what an earlier life of this worker left open, for which restoring would wait."""
+        self._prepared.clear()
+
+    @property
+    def preparing(self) -> bool:
+        return not self._prepared.is_set()
 
     async def stop(self) -> None:
         """Commit what is done, then close the stores. Call before the source is stopped."""
@@ -209,6 +219,7 @@ class Engine:
         def given_up() -> bool:
             return self._assignments.get(partition) != assignment
 
+        await self._prepared.wait()
         loop = asyncio.get_running_loop()
         # A restore given up may still hold the partition's store for a moment when it is assigned again.
         async with self._restore_locks.setdefault(partition, asyncio.Lock()):
@@ -357,7 +368,7 @@ class Engine:
         """Under the lock: one transaction over the partitions owned now that moved."""
         moved = self._moved()
         self._probe = False
-        if not moved or self.preparing:
+        if not moved:
             return
         started = time.perf_counter()
         self.commit_started_s = time.monotonic()
