@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream.app.data_dir import IN_USE, look_at
-from stream.app.http import check_is_free
+from stream.app.listening import check_is_free
 from stream.app.starting import CLOCK_REMEDY, history_problem, skew_text
 from stream.codec.levels import FORMER_LEVEL, UPGRADE
 from stream.config import Settings
@@ -17,6 +17,7 @@ from stream.engine.guard import GUARDS
 from stream.engine.holding import check_keepable
 from stream.errors import ConfigError, SegmenterError, StartRefused, UnreadableState
 from stream.kafka.last_commits import LastCommits
+from stream.kafka.look import Look
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.skew import measure_skew
 from stream.kafka.topics import HISTORY, TOPIC_CHECKS, examine_topics, input_partitions
@@ -42,8 +43,9 @@ def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], in
     """Every check that a start makes. `clock` tells this machine's time in ms."""
     yield Finding("definitions", True, f"{program.name} {program.hash}")
     yield from _own_machine(settings)
+    look = Look(settings)
     try:
-        partitions = input_partitions(settings)
+        partitions = input_partitions(settings, look)
         yield Finding("brokers", True, settings.kafka_properties()["bootstrap.servers"])
     except SegmenterError as error:
         if "no such topic" not in str(error):
@@ -53,18 +55,18 @@ def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], in
         partitions = 0
         yield Finding("brokers", True, settings.kafka_properties()["bootstrap.servers"])
     try:
-        topics = list(_topics(settings, program))
+        topics = list(_topics(settings, program, look))
         yield from topics
         if not partitions:
             yield from (Finding(name, None, "there is no input") for name in (HISTORY, "offsets"))
         else:
-            yield _history(settings, program, partitions)
+            yield _history(settings, program, partitions, look)
             yield _offsets(settings, partitions)
         if all(finding.ok for finding in topics if finding.name == TOPIC_CHECKS[0]):
             yield _state(settings, program, partitions)
         else:
             yield Finding("state", None, "topics are missing")
-        yield _clock(settings, clock)
+        yield _clock(settings, clock, look)
     except SegmenterError as error:  # the brokers went away in the middle, or do not let us look
         yield Finding("brokers", False, str(error), "look at the brokers and at what they allow this user")
 
@@ -96,8 +98,8 @@ def _data_dir(path: Path, trouble: str | None) -> Finding:
     return Finding("data_dir", True, text)
 
 
-def _topics(settings: Settings, program: CompiledProgram) -> Iterator[Finding]:
-    problems = examine_topics(settings, program.extra_topics)
+def _topics(settings: Settings, program: CompiledProgram, look: Look) -> Iterator[Finding]:
+    problems = examine_topics(settings, program.extra_topics, look)
     missing = any(problem.kind == TOPIC_CHECKS[0] for problem in problems)
     for kind in TOPIC_CHECKS:
         found = [problem for problem in problems if problem.kind == kind]
@@ -106,8 +108,8 @@ def _topics(settings: Settings, program: CompiledProgram) -> Iterator[Finding]:
             yield Finding(kind, True, "of those that are there" if missing else "as they should be")
 
 
-def _history(settings: Settings, program: CompiledProgram, partitions: int) -> Finding:
-    problem = history_problem(settings, program, partitions)
+def _history(settings: Settings, program: CompiledProgram, partitions: int, look: Look) -> Finding:
+    problem = history_problem(settings, program, partitions, look)
     if problem is not None:
         return Finding(HISTORY, False, problem.text, problem.remedy)
     return Finding(HISTORY, True, f"{settings.topics.input} holds what the first start needs, or that is long past")
@@ -150,8 +152,8 @@ def _state(settings: Settings, program: CompiledProgram, partitions: int) -> Fin
     return Finding("state", True, f"{len(found)} of {partitions} partitions committed by these definitions or earlier")
 
 
-def _clock(settings: Settings, clock: Callable[[], int]) -> Finding:
-    skew = measure_skew(settings, clock)
+def _clock(settings: Settings, clock: Callable[[], int], look: Look) -> Finding:
+    skew = measure_skew(settings, clock, look)
     if skew.ahead_ms is None:
         return Finding("clock", None, skew.why_not)
     return Finding("clock", not skew.too_large, skew_text(skew), CLOCK_REMEDY if skew.too_large else "")

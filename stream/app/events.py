@@ -37,31 +37,35 @@ class Feed(Service):  # type: ignore[misc]
 
     def __init__(
         self,
-        app: AppT,
         channel: CustomerEvents,
         engine: Engine,
         source: KafkaSource,
         batches: asyncio.Queue[Any],
         prepare: Callable[[], None],
+        meanwhile: Callable[[], None],
         watch: Callable[[], Coroutine[Any, Any, None]],
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.app = app
         self.channel = channel
         self.engine = engine
         self.source = source
         self.batches = batches
         self._prepare = prepare  # blocking: the producer's initialisation
+        self._meanwhile = meanwhile  # our own work, done while the brokers are waited for
         self._watch = watch  # runs beside the rest
 
     async def on_start(self) -> None:
+        # Joining the group takes as long as the producer's initialisation: both at once.
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._prepare)
-        self.engine.start()
+        preparing = loop.run_in_executor(None, self._prepare)
+        self.engine.prepare()
         self.source.start_polling(loop)
+        self._meanwhile()
+        await preparing
+        self.engine.start()
         # Without a consumer nobody else resumes the flow, and the agent would silently get nothing.
-        self.app.flow_control.resume()
+        self.channel.app.flow_control.resume()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _pump(self) -> None:

@@ -13,7 +13,6 @@ all but the first three, be there such a path or not, answer 401 to who does not
 from __future__ import annotations
 
 import hmac
-import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -24,27 +23,9 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from stream.app.exposition import metrics_handler
-from stream.config import Address
-from stream.errors import ConfigError
 
 OPEN_PATHS = frozenset({"/metrics", "/livez", "/readyz"})
 """For scrapers and probes, which often can't hold a token: numbers and names of checks."""
-
-
-def check_is_free(listen: Address) -> None:
-    """Raises ConfigError when nobody can listen there: Faust would tell it late, in a traceback."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as the server: a port left a moment ago is free
-            probe.bind(address)
-    except OSError as error:
-        raise ConfigError(
-            f"listen {listen}: found {error.strerror or error}, expected an address of this machine on which nobody "
-            "listens; each worker needs one of its own"
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class EngineStatus:
             *self.live_checks(),
             Check("serving", not engine.stopping, "the worker is stopping"),
             Check("group", engine.joined, "the consumer group has not told us our partitions yet"),
+            Check("producer", not engine.preparing, "it is not initialised yet"),
             Check("partitions", not restoring, f"being restored: {', '.join(map(str, restoring))}"),
             Check("broker", engine.blocked_reason != "broker-unreachable", "the broker does not answer"),
             Check(

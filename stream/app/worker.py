@@ -12,26 +12,26 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 import faust
 import structlog
 from faust.app import BootStrategy
+from mode import Service
 
 from stream import __version__
 from stream.app.clock import now_ms
 from stream.app.crash_points import crash_point_from
-from stream.app.data_dir import DataDir
 from stream.app.events import CustomerEvents, Feed
 from stream.app.group_watch import GroupWatch
-from stream.app.http import add_routes, check_is_free
+from stream.app.http import add_routes
 from stream.app.log_observer import LogObserver
 from stream.app.logs import set_up_logs
 from stream.app.progress import RestoreProgress
 from stream.app.recent import Recent
-from stream.app.starting import check_clock, check_definitions_fit, check_history
+from stream.app.starting import Start
 from stream.app.status import EngineStatus
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
@@ -42,14 +42,13 @@ from stream.engine.interfaces import Batch
 from stream.engine.observer import Observers
 from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
-from stream.errors import SegmenterError, StartRefused
+from stream.errors import SegmenterError
 from stream.kafka.certificate import UnreadableCertificate, client_certificate_end_s
 from stream.kafka.changelog import KafkaChangelogReader
 from stream.kafka.control import KafkaControls
 from stream.kafka.membership import Membership
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.source import KafkaSource
-from stream.kafka.topics import check_topics, input_partitions
 from stream.kafka.transactions import KafkaTransactions
 from stream.kafka.watch import KafkaWatch
 from stream.metrics import Metrics
@@ -75,6 +74,16 @@ class SegmenterApp(faust.App):  # type: ignore[misc]
     BootStrategy = NoKafkaDrivers
     logger = logging.getLogger("mode")  # its comings and goings say nothing an operator needs
 
+    # What the decorators `agent` and `service` do, but for making it known to Faust's search for such things: that asks
+    # of every module where its source lies, for 0.1 s.
+
+    def add_agent(self, work: Callable[[Any], Awaitable[None]], channel: faust.Channel) -> None:
+        agent = faust.Agent(work, name=work.__name__, app=self, channel=channel)
+        self.agents[agent.name] = agent
+
+    def add_service(self, service: Service) -> None:
+        self._extra_services.append(cast(Any, service))  # typed for classes, takes instances too
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -86,26 +95,20 @@ class Built:
     recent: Recent
 
 
-def run_worker(settings: Settings, program: CompiledProgram, clock: Clock = now_ms) -> NoReturn:
-    """Run until told to stop; ends the process. Exit code 0 after SIGTERM or SIGINT, else not."""
-    set_up_logs(settings.log, settings.log_format)
-    check_is_free(settings.listen)
-    data_dir = DataDir(settings.data_dir)
-    partitions = input_partitions(settings)
-    problems = check_topics(settings, program.extra_topics)
-    if problems:
-        raise StartRefused("\n".join([*problems, "`segmenter topics create` makes what is missing"]))
-    check_definitions_fit(settings, program)
-    check_history(settings, program, partitions)
-    check_clock(settings, now_ms)
-    built = build(settings, program, partitions, data_dir, clock)
+def run_worker(
+    settings: Settings, program: CompiledProgram, clock: Clock = now_ms, start: Start | None = None
+) -> NoReturn:
+    """Run until told to stop; ends the process. Exit code 0 after SIGTERM or SIGINT, else not. `start`: its checks,
+    where they are under way already."""
+    start = start or Start(settings, program, clock=now_ms)
+    partitions = start.finish()
+    built = build(settings, program, partitions, start, clock)
     _tell_certificate(settings, built.metrics)
     logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
         definitions=program.hash, revision=program.version, partitions=partitions, listen=str(settings.listen),
     )  # fmt: skip
-    _calm_collector()
     worker = faust.Worker(
         built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
     )
@@ -140,9 +143,7 @@ def _calm_collector() -> None:
     gc.set_threshold(1_000_000, 20, 20)
 
 
-def build(
-    settings: Settings, program: CompiledProgram, partitions: int, data_dir: DataDir, clock: Clock = now_ms
-) -> Built:
+def build(settings: Settings, program: CompiledProgram, partitions: int, start: Start, clock: Clock = now_ms) -> Built:
     """Wire everything. `clock` is the only time anything of the worker knows."""
     topics = settings.topics
     written = (name for name in topics.own if name not in (topics.input, topics.control))
@@ -160,14 +161,14 @@ def build(
     observer = Observers(metrics, LogObserver(), RestoreProgress(), recent)
     offsets = KafkaOffsets(settings)
     batches: asyncio.Queue[Batch] = asyncio.Queue()
-    transactions = KafkaTransactions(settings, now_ms)  # the broker's clock is compared with the machine's
+    transactions = KafkaTransactions(settings, now_ms, start.look)  # the broker's clock is compared with the machine's
     app = _faust_app(settings)
     source = KafkaSource(settings, batches, clock, die)
     restorer = Restorer(
         program,
         offsets,
         KafkaChangelogReader(settings),
-        Stores(data_dir.path, settings.cache_memory_bytes),
+        Stores(start.data_dir.path, settings.cache_memory_bytes, start.hashed),
         Beginning(
             "latest" if settings.start_from == "latest" else "earliest", partitions, lambda: secrets.token_hex(4), clock
         ),
@@ -181,13 +182,13 @@ def build(
     source.owner = engine
     customer_events = CustomerEvents(app)
 
-    @app.agent(customer_events, name="segment")  # type: ignore[untyped-decorator]
     async def segment(batches: Any) -> None:
         async for batch in batches:
             await engine.handle(batch)
 
+    app.add_agent(segment, customer_events)
     seen = (topics.input, topics.changes, topics.state)
-    watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, data_dir.path, clock)
+    watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, start.data_dir.path, clock)
     membership = Membership(settings)
     group_watch = GroupWatch(membership.ask, membership.nudge, source.held, die, partitions)
     status = EngineStatus(engine, metrics.registry, recent, settings.instance, watch.held_back_s)
@@ -195,16 +196,8 @@ def build(
     async def look_on() -> None:
         await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run(), group_watch.run())
 
-    feed = Feed(
-        app,
-        customer_events,
-        engine,
-        source,
-        batches,
-        transactions.renew,
-        look_on,
-    )
-    app.service(cast(Any, feed))  # typed for classes, takes instances too
+    feed = Feed(customer_events, engine, source, batches, transactions.renew, _calm_collector, look_on)
+    app.add_service(feed)
     add_routes(cast(Any, app.web).web_app, status, settings.api_token)
     return Built(app, engine, metrics, recent)
 

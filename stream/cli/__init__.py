@@ -1,1 +1,1 @@
-"""The command `segmenter`: `main` lists the verbs and the exit codes, each verb is a file of its name."""
+"""The command `segmenter`: `main` has the exit codes, `verbs` the table of verbs, each a file of its name."""

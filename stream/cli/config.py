@@ -7,7 +7,7 @@ import yaml
 
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 
-app = typer.Typer(help="The settings that hold.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The settings that hold.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()

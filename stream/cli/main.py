@@ -15,32 +15,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from stream.cli import (
-    capacity,
-    check,
-    config,
-    demo,
-    doctor,
-    explain,
-    hold,
-    new,
-    plan,
-    replay,
-    state,
-    status,
-    test,
-    topics,
-    transactions,
-    verify,
-    worker,
-)
+from stream.cli.verbs import VERBS, Commands
 from stream.errors import SegmenterError
 
 _OUTPUT_FAILED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
     """The verbs, and the one place where errors become a message on standard error and an exit code."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        """Each verb with its line, none of them loaded for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -67,40 +58,17 @@ def _forget_output() -> None:
 
 app = typer.Typer(
     name="segmenter",
-    cls=Commands,
-    help="Customer events in, segment changes out, exactly once.",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command(short_help="Read customer events, write segment changes.")(worker.worker)
-app.command(short_help="See it work: a small shop within a minute.")(demo.demo)
-app.command(short_help="Validate definitions, and warn.")(check.check)
-app.command(short_help="Run the definitions' cases.")(test.test)
-app.command(short_help="Who will move when changed definitions are deployed.")(plan.plan)
-app.command(short_help="Write a definitions file to start from.")(new.new)
-app.command(short_help="Why a customer is where they are.")(explain.explain)
-app.command(short_help="A history of events in, changes out, without Kafka.")(replay.replay)
-app.command(short_help="Proof from the topics: nothing lost, doubled or reordered.")(verify.verify)
-app.command(short_help="What a running worker does.")(status.status)
-app.command(short_help="Every check of a start, without starting.")(doctor.doctor)
-app.command(short_help="What a pipeline needs, with formulas.")(capacity.capacity)
-app.command(short_help="Open transactions on the topics.")(transactions.transactions)
-app.command(short_help="Keep answers back: a broken tracker must mail nobody.")(hold.hold)
-app.command(short_help="Let go what is held.")(hold.release)
-app.command(short_help="What is held, by whom, since when and why.")(hold.holds)
-app.add_typer(topics.app, name="topics")
-app.add_typer(state.app, name="state")
-app.add_typer(config.app, name="config")
 
 
-@app.command()
-def version() -> None:
-    """Print the version."""
-    from stream import __version__
-
-    typer.echo(__version__)
+@app.callback()
+def segmenter() -> None:
+    """Customer events in, segment changes out, exactly once."""
 
 
 def main() -> None:

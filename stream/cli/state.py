@@ -23,7 +23,10 @@ from stream.kafka.last_commits import LastCommit, LastCommits
 ASK_AGAIN_S = 0.5
 
 app = typer.Typer(
-    help="The format level of the state: what it is, and raising it.", no_args_is_help=True, rich_markup_mode=None
+    help="The format level of the state: what it is, and raising it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 

@@ -12,7 +12,12 @@ from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, setti
 from stream.config import Settings
 from stream.kafka.topics import check_topics, create_topics
 
-app = typer.Typer(help="Create or check the pipeline's Kafka topics.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Create or check the pipeline's Kafka topics.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 def _settings(

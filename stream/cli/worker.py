@@ -26,8 +26,12 @@ def worker(  # noqa: PLR0913 - one parameter per flag
         config, broker,
         name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen, log=log,
     )  # fmt: skip
+    from stream.app.starting import Start, look_ahead
+
+    look = look_ahead(settings)  # the brokers answer while definitions are read and Faust is imported
     _, program = load([settings.definitions])
-    # Faust takes a second to import; what is wrong with settings or definitions need not wait for it.
+    start = Start(settings, program, look)
+    # Faust takes half a second; what is wrong with settings, definitions or this machine need not wait for it.
     from stream.app.worker import run_worker
 
-    run_worker(settings, program)
+    run_worker(settings, program, start=start)

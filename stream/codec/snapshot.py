@@ -21,14 +21,15 @@ Each version ever written has its golden bytes in `tests/codec/golden/`, which m
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from struct import Struct
 from typing import Any
 
 import orjson
 
-from stream.core.events import NEVER_MS
+from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.core.holds import PARKED_AT_MS
 from stream.core.memory import MARK_BYTES
 from stream.core.profile import Profile, Standings
 from stream.core.program import Program
@@ -129,6 +130,39 @@ def digest(key: bytes, value: bytes) -> int:
     """
     length = len(key).to_bytes(4, "big")  # tells where the key ends
     return int.from_bytes(sha256(b"".join((_DIGEST_PREFIX, length, key, value))).digest()[:_DIGEST_BYTES], "big")
+
+
+class Tally:
+    """All customers of a partition added up: how many, and the digest. Asked of every one at a restore, so what it says
+    of a record is written out here: 1.9 us, where `digest`, `wake_of` and `parked_of` took 2.9."""
+
+    def __init__(self) -> None:
+        self.keys = 0
+        self._total = 0
+
+    @property
+    def digest(self) -> int:
+        return self._total % DIGEST_MODULUS
+
+    def take(self, records: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, bytes]]:
+        """Count these (key, state) in. Returns where the index must name them, as (instant, key): at the wake, and
+        among the parked. Raises UnreadableState."""
+        indexed: list[tuple[int, bytes]] = []
+        join, whole, unpack, least = b"".join, int.from_bytes, _INDEXED.unpack_from, _HEADER.size
+        total = 0
+        for key, value in records:
+            hashed = sha256(join((_DIGEST_PREFIX, len(key).to_bytes(4, "big"), key, value))).digest()
+            total += whole(hashed[:_DIGEST_BYTES], "big")
+            if len(value) < least or value[0] != _PLAIN_VERSION:
+                _check_header(value)
+                if parked_of(value) != NEVER_MS:
+                    indexed.append((PARKED_AT_MS, key))
+            (due_ms,) = unpack(value, _INDEXED_AT)
+            if due_ms < FOREVER_MS:
+                indexed.append((due_ms, key))
+        self._total += total
+        self.keys += len(records)
+        return indexed
 
 
 def _read(customer_id: str, data: bytes, program: Program) -> Profile:

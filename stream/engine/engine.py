@@ -108,6 +108,8 @@ class Engine:
         self._assignment = 0
         self._restore_locks: dict[int, asyncio.Lock] = {}
         self._commit_now = asyncio.Event()
+        self._prepared = asyncio.Event()
+        self._prepared.set()
         self._pace = Pace(settings.commit_interval_s)
         self._broker_s = 0.0  # what the broker took for the last transaction
         self._phases: dict[str, float] = {}  # seconds of the last commit's
@@ -122,8 +124,18 @@ class Engine:
 
     def start(self) -> None:
         """Start the commit and clock loops; the producer must be initialised."""
+        self._prepared.set()
         self._spawn(self._commit_loop())
         self._spawn(self._clock_loop())
+
+    def prepare(self) -> None:
+        """Partitions may be assigned from now on, but none is restored before `start`: only a producer that is
+        initialised has ended what an earlier life of this worker left open, for which restoring would wait."""
+        self._prepared.clear()
+
+    @property
+    def preparing(self) -> bool:
+        return not self._prepared.is_set()
 
     async def stop(self) -> None:
         """Commit what is done, then close the stores. Call before the source is stopped."""
@@ -202,6 +214,7 @@ class Engine:
         def given_up() -> bool:
             return self._assignments.get(partition) != assignment
 
+        await self._prepared.wait()
         loop = asyncio.get_running_loop()
         # A restore given up may still hold the partition's store for a moment when it is assigned again.
         async with self._restore_locks.setdefault(partition, asyncio.Lock()):

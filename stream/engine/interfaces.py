@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from stream.codec.control import Control
 
@@ -96,14 +96,12 @@ class Controls(Protocol):
         """Hold a key, or release it (None). Written when it returns."""
 
 
-class ChangelogRecord(NamedTuple):
-    offset: int
-    key: bytes
-    value: bytes | None
+Keyed = tuple[bytes, bytes | None]
+"""Key and value of a record; plain, since a restore makes one for every customer."""
 
 
 class ChangelogReader(Protocol):
-    def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[ChangelogRecord], int]]:
+    def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[Keyed], int]]:
         """Batches of records from `start`, read_committed, each with the position after it, until the position reaches
         `end`. Yields empty batches while it waits, so that the caller can give up."""
 

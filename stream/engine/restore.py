@@ -11,11 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
 from stream.codec.levels import NEWEST_LEVEL
-from stream.codec.snapshot import DIGEST_MODULUS, digest, parked_of, wake_of
+from stream.codec.snapshot import Tally, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.core.program import Program
@@ -33,7 +34,7 @@ from stream.engine.local import decode_local, encode_local
 from stream.engine.observer import Observer
 from stream.errors import StartRefused, UnreadableState
 
-SCAN_BATCH = 20_000
+SCAN_BATCH = 2_000
 """Customers per write while the wake index is built: bounds memory, large enough to be fast."""
 
 
@@ -148,15 +149,15 @@ class Restorer:
             customers: list[tuple[bytes, bytes | None]] = []
             wakes: list[StoredWake] = []
             reserved: Reserved = []
-            for record in records:
-                if record.key == META_KEY:
-                    meta = decode_meta(record.value or b"")
-                elif record.key.startswith(RESERVED):
-                    reserved.append((record.key, record.value))
+            for key, value in records:
+                if key == META_KEY:
+                    meta = decode_meta(value or b"")
+                elif key.startswith(RESERVED):
+                    reserved.append((key, value))
                 else:
-                    customers.append((record.key, record.value))
-                    if record.value is not None:
-                        wakes += _entries(record.key, record.value)
+                    customers.append((key, value))
+                    if value is not None:
+                        wakes += _entries(key, value)
             if records:
                 store.write(customers, wakes, [], encode_local(after, meta), reserved)
             self.observer.restoring(partition, after - position, max(0, end - after))
@@ -197,7 +198,7 @@ class Restorer:
         for records, after in self.changelog.read(partition, first, end):
             if given_up():
                 raise GivenUp
-            newest = {record.key: record.value for record in records}  # of a key's records only the last counts
+            newest = dict(records)  # of a key's records only the last counts
             if META_KEY in newest:
                 meta_bytes = newest.pop(META_KEY)
             reserved = [(key, newest.pop(key)) for key in list(newest) if key.startswith(RESERVED)]
@@ -208,23 +209,16 @@ class Restorer:
 
     def _index(self, partition: int, store: StateStore, meta: Meta, given_up: Callable[[], bool]) -> None:
         """Count and digest what was read, and write the wakes: one pass over the customers."""
-        keys, total = 0, 0
-        wakes: list[StoredWake] = []
-        for key, value in store.scan():
-            keys += 1
-            total += digest(key, value)
-            wakes += _entries(key, value)
-            if len(wakes) >= SCAN_BATCH:
-                if given_up():
-                    raise GivenUp
-                store.write([], wakes, [], None)
-                wakes = []
-        store.write([], wakes, [], None)
-        if (keys, total % DIGEST_MODULUS) != (meta.keys, int(meta.digest, 16)):
+        tally, customers = Tally(), store.scan()
+        while records := list(islice(customers, SCAN_BATCH)):
+            if given_up():
+                raise GivenUp
+            store.write([], tally.take(records), [], None)
+        if (tally.keys, tally.digest) != (meta.keys, int(meta.digest, 16)):
             raise StartRefused(
-                f"partition {partition}: the state topic holds {keys} customers, the last commit counted {meta.keys} "
-                "(or their digest differs): records of the state topic are missing. Restore the topic from a copy, or "
-                "begin anew under another `name` and `output_prefix`."
+                f"partition {partition}: the state topic holds {tally.keys} customers, the last commit counted "
+                f"{meta.keys} (or their digest differs): records of the state topic are missing. Restore the topic "
+                "from a copy, or begin anew under another `name` and `output_prefix`."
             )
 
     # -- checks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stream.codec.journal import META_KEY, JournalRecord, Meta, decode_journal, decode_meta
 from stream.config import Settings
-from stream.engine.interfaces import ChangelogRecord
+from stream.engine.interfaces import Keyed
 from stream.kafka.changelog import KafkaChangelogReader
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.topics import partition_counts
@@ -37,8 +37,8 @@ class LastCommits:
         counts = partition_counts(self._settings, [topics.state, topics.journal])
         found = []
         for partition in range(min(counts.values())):
-            meta = self._last(topics.state, partition, lambda record: record.key == META_KEY)
-            journal = self._last(topics.journal, partition, lambda record: record.value is not None)
+            meta = self._last(topics.state, partition, lambda record: record[0] == META_KEY)
+            journal = self._last(topics.journal, partition, lambda record: record[1] is not None)
             found.append(
                 LastCommit(
                     partition,
@@ -48,7 +48,7 @@ class LastCommits:
             )
         return found
 
-    def _last(self, topic: str, partition: int, wanted: Callable[[ChangelogRecord], bool]) -> bytes | None:
+    def _last(self, topic: str, partition: int, wanted: Callable[[Keyed], bool]) -> bytes | None:
         first, end = self._offsets.bounds(topic, partition)
         reader = KafkaChangelogReader(self._settings, topic)
         look = FIRST_LOOK
@@ -58,7 +58,7 @@ class LastCommits:
             for records, _ in reader.read(partition, start, end):
                 for record in records:
                     if wanted(record):
-                        found = record.value
+                        found = record[1]
             if found is not None or start == first:
                 return found
             look *= 10

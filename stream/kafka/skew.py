@@ -15,6 +15,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaExceptio
 from stream.config import Settings
 from stream.engine.engine import SKEW_LIMIT_MS
 from stream.kafka.errors import create, describe, error_of
+from stream.kafka.look import Look
 from stream.kafka.settings import SIDE_LOG_LEVEL, producer_config
 from stream.kafka.topics import DEFAULT_LIMIT_BYTES, tells_append_time
 
@@ -35,11 +36,11 @@ class Skew:
         return self.ahead_ms is not None and abs(self.ahead_ms) > SKEW_LIMIT_MS
 
 
-def measure_skew(settings: Settings, clock: Callable[[], int]) -> Skew:
+def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None = None) -> Skew:
     """Ask. `clock` tells our time in ms. Never raises for what the broker answers: a worker measures again at each
     commit."""
     journal = settings.topics.journal
-    if not tells_append_time(settings):
+    if not tells_append_time(settings, look):
         return Skew(None, f"{journal} does not keep append times, as far as the broker tells")
     stamps: list[int] = []
 

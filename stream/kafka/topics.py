@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import stamina
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import NewTopic
 
 from stream.config import UNITS_MS, Settings, format_quantity
 from stream.errors import StartRefused
-from stream.kafka.errors import KafkaRefused, KafkaUnreachable, create, describe, error_of, is_passing
-from stream.kafka.metadata import Heard, ask_topics
-from stream.kafka.settings import HEADROOM_BYTES, admin_config
+from stream.kafka.errors import KafkaUnreachable, error_of
+from stream.kafka.look import CALL_S, Found, Look, told
+from stream.kafka.settings import HEADROOM_BYTES
 
-CALL_S = 15.0
 DEFAULT_LIMIT_BYTES = 1_048_588
 """Kafka's own default of max.message.bytes, for brokers that do not tell (the embedded one)."""
 DAY_MS = 86_400_000
@@ -48,14 +46,6 @@ class TopicSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A topic as it is; `config` is empty where the broker does not tell."""
-
-    partitions: int
-    config: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class TopicProblem:
     """What about a topic would lose, double or stop something. `kind` is one of TOPIC_CHECKS; `text` says topic, found
     and expected."""
@@ -68,14 +58,6 @@ class TopicProblem:
 TOPIC_CHECKS = ("topics", "partition counts", "policies", "message limits")
 _MISSING, _COUNT, _POLICY, _LIMIT = TOPIC_CHECKS
 _CREATE = "`segmenter topics create` makes what is missing"
-
-
-@dataclass(frozen=True, slots=True)
-class _Admin:
-    """An admin client, and what it hears of its connections."""
-
-    client: AdminClient
-    heard: Heard
 
 
 def plan(settings: Settings, definitions_topics: Sequence[str], limit_bytes: int) -> list[TopicSpec]:
@@ -98,9 +80,9 @@ def plan(settings: Settings, definitions_topics: Sequence[str], limit_bytes: int
     ]
 
 
-def input_partitions(settings: Settings) -> int:
+def input_partitions(settings: Settings, look: Look | None = None) -> int:
     """Number of partitions of the input. StartRefused when there is no such topic."""
-    found = _describe(_admin(settings), [settings.topics.input], settings)[settings.topics.input]
+    found = (look or Look(settings)).of([settings.topics.input])[settings.topics.input]
     if found is None:
         raise StartRefused(
             f"{settings.topics.input}: found no such topic, expected the input; `segmenter topics create` makes it"
@@ -111,28 +93,28 @@ def input_partitions(settings: Settings) -> int:
 def partition_counts(settings: Settings, topics: Sequence[str]) -> dict[str, int]:
     """How many partitions each has. StartRefused when one is not there."""
     counts = {}
-    for topic, found in _describe(_admin(settings), topics, settings).items():
+    for topic, found in Look(settings).of(topics).items():
         if found is None:
             raise StartRefused(f"{topic}: found no such topic; {_CREATE}")
         counts[topic] = found.partitions
     return counts
 
 
-def input_limit_bytes(settings: Settings) -> int:
+def input_limit_bytes(settings: Settings, look: Look | None = None) -> int:
     """The largest record the input takes."""
-    return limits_bytes(settings, [settings.topics.input])[settings.topics.input]
+    return limits_bytes(settings, [settings.topics.input], look)[settings.topics.input]
 
 
-def limits_bytes(settings: Settings, topics: Sequence[str]) -> dict[str, int]:
+def limits_bytes(settings: Settings, topics: Sequence[str], look: Look | None = None) -> dict[str, int]:
     """The largest record each topic takes."""
-    found = _describe(_admin(settings), topics, settings)
+    found = (look or Look(settings)).of(topics)
     return {topic: DEFAULT_LIMIT_BYTES if each is None else _limit(each) for topic, each in found.items()}
 
 
-def tells_append_time(settings: Settings) -> bool:
+def tells_append_time(settings: Settings, look: Look | None = None) -> bool:
     """Whether the journal is there and the broker says that its records carry append times."""
     name = settings.topics.journal
-    found = _describe(_admin(settings), [name], settings)[name]
+    found = (look or Look(settings)).of([name])[name]
     return found is not None and found.config.get("message.timestamp.type") == "LogAppendTime"
 
 
@@ -142,28 +124,30 @@ def create_topics(
     """Make what is missing; returns the names made. The input, when it must be made, gets `partitions`; the
     others as many as the input has, the control topic one. The input keeps everything: records of an imported history
     carry old timestamps."""
-    admin = _admin(settings)
+    look = Look(settings)
     name = settings.topics.input
-    there = _describe(admin, [name], settings)[name]
+    there = look.anew([name])[name]
     made = []
     if there is None:
         spec = TopicSpec(name, "input", {"cleanup.policy": "delete", "retention.ms": "-1"})
-        made += _create(admin, [spec], partitions, replication)
-        there = _await(admin, [name], settings)[name]
+        made += _create(look, [spec], partitions, replication)
+        there = _await(look, [name])[name]
     specs = plan(settings, definitions_topics, _limit(there))
-    found = _describe(admin, [spec.name for spec in specs], settings)
+    found = look.anew([spec.name for spec in specs])
     missing = [spec for spec in specs if found[spec.name] is None]
-    made += _create(admin, missing, there.partitions, replication)
-    _await(admin, made, settings)
+    made += _create(look, missing, there.partitions, replication)
+    _await(look, made)
     return made
 
 
-def check_topics(settings: Settings, definitions_topics: Sequence[str]) -> list[str]:
+def check_topics(settings: Settings, definitions_topics: Sequence[str], look: Look | None = None) -> list[str]:
     """What about the topics would lose, double or stop something: topic, found, expected. Empty when all is well."""
-    return [problem.text for problem in examine_topics(settings, definitions_topics)]
+    return [problem.text for problem in examine_topics(settings, definitions_topics, look)]
 
 
-def examine_topics(settings: Settings, definitions_topics: Sequence[str]) -> list[TopicProblem]:
+def examine_topics(
+    settings: Settings, definitions_topics: Sequence[str], look: Look | None = None
+) -> list[TopicProblem]:
     """The same, each with its kind and what to do about it."""
     topics = settings.topics
     problems = [
@@ -177,7 +161,7 @@ def examine_topics(settings: Settings, definitions_topics: Sequence[str]) -> lis
         if topics.extra(name) in topics.own
     ]
     names = [topics.input, *(spec.name for spec in plan(settings, definitions_topics, 0))]
-    found = _describe(_admin(settings), list(dict.fromkeys(names)), settings)
+    found = (look or Look(settings)).of(names)
     there = found[topics.input]
     if there is None:
         text = f"{topics.input}: found no such topic, expected the input"
@@ -228,13 +212,13 @@ def _alter(settings: Settings, topic: str, key: str, value: str) -> str:
     )
 
 
-def short_history(settings: Settings, lookback_ms: int) -> TopicProblem | None:
+def short_history(settings: Settings, lookback_ms: int, look: Look | None = None) -> TopicProblem | None:
     """The input, if it deletes events sooner than definitions look back; None too where the broker does not tell.
 
     Of use before the first start only: then on the state has what was read, however soon the input forgets it.
     """
     name = settings.topics.input
-    there = _describe(_admin(settings), [name], settings)[name]
+    there = (look or Look(settings)).of([name])[name]
     config: Mapping[str, str] = {} if there is None else there.config
     kept_ms = int(config.get("retention.ms", "-1"))
     if kept_ms < 0 or kept_ms >= lookback_ms or "delete" not in config.get("cleanup.policy", "delete"):
@@ -270,61 +254,28 @@ def _limit(found: Found) -> int:
     return int(found.config.get("max.message.bytes", DEFAULT_LIMIT_BYTES))
 
 
-def _admin(settings: Settings) -> _Admin:
-    heard = Heard()
-    return _Admin(create(AdminClient, admin_config(settings) | {"error_cb": heard.hear}), heard)
-
-
-def _describe(admin: _Admin, names: Sequence[str], settings: Settings) -> dict[str, Found | None]:
-    """Every topic of `names`; None: not there."""
-    listed = ask_topics(admin.client, admin.heard, settings.kafka_properties()["bootstrap.servers"], CALL_S)
-    there = {name: listed[name] for name in names if name in listed and listed[name].error is None}
-    configs = _configs(admin, list(there))
-    return {name: Found(len(there[name].partitions), configs[name]) if name in there else None for name in names}
-
-
-def _configs(admin: _Admin, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    if not names:
-        return {}
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    configs: dict[str, dict[str, str]] = {}
-    for resource, answer in admin.client.describe_configs(resources, request_timeout=CALL_S).items():
-        try:
-            entries: dict[str, Any] = answer.result(2 * CALL_S)
-        except KafkaException as exception:
-            if error_of(exception).code() not in _UNTOLD:
-                raise _told(exception, f"{resource.name}: its configuration") from exception
-            entries = {}
-        configs[resource.name] = {key: entry.value for key, entry in entries.items() if entry.value is not None}
-    return configs
-
-
-_UNTOLD = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE, KafkaError.INVALID_REQUEST})
-"""How a broker says that it has no such call."""
-
-
-def _create(admin: _Admin, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
+def _create(look: Look, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
     if not specs:
         return []
     wanted = [NewTopic(spec.name, spec.partitions or partitions, replication, config=spec.config) for spec in specs]
     made = []
-    for name, answer in admin.client.create_topics(wanted, operation_timeout=CALL_S).items():
+    for name, answer in look.client.create_topics(wanted, operation_timeout=CALL_S).items():
         try:
             answer.result(2 * CALL_S)
             made.append(name)
         except KafkaException as exception:
             if error_of(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise _told(exception, f"{name}: could not be made") from exception
+                raise told(exception, f"{name}: could not be made") from exception
     return made
 
 
-def _await(admin: _Admin, names: Sequence[str], settings: Settings) -> dict[str, Found]:
+def _await(look: Look, names: Sequence[str]) -> dict[str, Found]:
     """Topics made a moment ago: not every broker knows them at once."""
     known: dict[str, Found] = {}
     try:
         for attempt in stamina.retry_context(on=LookupError, attempts=None, timeout=CALL_S, wait_max=0.5):
             with attempt:
-                found = _describe(admin, names, settings)
+                found = look.anew(names)
                 known = {name: each for name, each in found.items() if each is not None}
                 if len(known) < len(names):
                     raise LookupError
@@ -332,8 +283,3 @@ def _await(admin: _Admin, names: Sequence[str], settings: Settings) -> dict[str,
         unknown = ", ".join(name for name in names if name not in known)
         raise KafkaUnreachable(f"{unknown}: made, but not known to the broker after {CALL_S:.0f} s") from None
     return known
-
-
-def _told(exception: KafkaException, what: str) -> Exception:
-    text = f"{what}: {describe(error_of(exception))}"
-    return KafkaUnreachable(text) if is_passing(exception) else KafkaRefused(text)

@@ -19,6 +19,7 @@ from stream.codec.journal import META_KEY
 from stream.config import Settings
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown, Produce
 from stream.kafka.errors import create, describe, error_of
+from stream.kafka.look import Look
 from stream.kafka.settings import LIBRDKAFKA_LOG, producer_config
 from stream.kafka.topics import input_limit_bytes
 
@@ -44,10 +45,11 @@ log = structlog.get_logger(__name__)
 
 class KafkaTransactions:
     """Implements `engine.interfaces.Transactions`; `renew` also makes the first producer. One thread at a time.
-    `clock` tells our wall time in ms."""
+    `clock` tells our wall time in ms; `look` may have seen the input already."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], int], look: Look | None = None) -> None:
         self._settings = settings
+        self._look = look
         self._clock = clock
         self._topics = settings.topics
         self._config: dict[str, Any] | None = None
@@ -98,7 +100,7 @@ class KafkaTransactions:
 
     def renew(self) -> None:
         if self._config is None:
-            self._config = producer_config(self._settings, input_limit_bytes(self._settings))
+            self._config = producer_config(self._settings, input_limit_bytes(self._settings, self._look))
         started = time.monotonic()
         producer = create(Producer, self._config, logger=LIBRDKAFKA_LOG)
         while True:

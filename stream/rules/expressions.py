@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from stream.errors import Place, Problem
 from stream.rules.document import Written, open_brackets
+from stream.rules.grammar import parser
 from stream.rules.literals import unit_hint
 
 MAX_LENGTH = 4_000
@@ -23,7 +22,6 @@ MAX_LENGTH = 4_000
 MAX_DEPTH = 40
 """Levels of a tree. People write 5; deeper parts can be named as facts."""
 
-_STARTS = ("value", "stage", "selector")
 _CONNECTIVES = frozenset({"AND", "OR", "NOT", "WHERE", "WITHIN", "BY", "UNLESS", "BEFORE", "THEN", "WITHOUT"})
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*')
 _FOUND_WORD = re.compile(r"[A-Za-z0-9_$.%]+|&&|\|\||===?|<>|[^\s]")
@@ -89,17 +87,11 @@ def parse(written: Written, start: str = "value") -> Syntax:
     if not text.strip():
         raise SyntaxProblem(Problem(written.place(0), "there is no expression here", "nothing", "an expression"))
     try:
-        tree = _parser().parse(text, start=start)
+        tree = parser().parse(text, start=start)
     except UnexpectedInput as error:
         raise SyntaxProblem(_explain(written, text, error)) from None
     _check_depth(tree, written)
     return _convert(tree, text, written).parts[0]
-
-
-@cache
-def _parser() -> Lark:
-    grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="contextual", start=list(_STARTS), propagate_positions=True)
 
 
 def _check_size(written: Written) -> None:

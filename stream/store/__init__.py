@@ -5,5 +5,6 @@ transaction with the same content is certain, in one batch with its `meta`; it i
 checked (`StateStore.check`), and on any doubt it is set aside and built anew.
 
 `stores`  where they are, and those set aside; `rocks`: one of them
+`ahead`   folders hashed while the process starts
 `seal`    proof that a folder is as it was closed; `options`, `keys`, `errors`: RocksDB's settings, keys and errors
 """

@@ -15,13 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rocksdict import ColumnFamily, Rdict, WriteBatch, WriteOptions
+from rocksdict import ColumnFamily, Rdict, ReadOptions, WriteBatch, WriteOptions
 
-from stream.codec.snapshot import DIGEST_MODULUS, parked_of
-from stream.codec.snapshot import digest as digest_of
-from stream.codec.snapshot import wake_of as wake_of_state
-from stream.core.events import FOREVER_MS, NEVER_MS
-from stream.core.holds import PARKED_AT_MS
+from stream.codec.snapshot import Tally
 from stream.engine.interfaces import StoredWake
 from stream.store.errors import explain
 from stream.store.keys import after, wake_key, wake_of
@@ -34,6 +30,7 @@ RESERVED_PREFIX = b"\x00"
 FIRST_STEP, STEP_GROWTH, SCAN_STEP = 20, 10, 2_000
 """Entries read before the iterator is let go, in the first step and at most: bounds memory, and no iterator outlives a
 step (an open one would keep the database open, and its old files on disk)."""
+READ_AHEAD_BYTES = 2 << 20
 PART_BYTES = 2 << 20
 """About 5 ms of the GIL at a time."""
 
@@ -72,11 +69,11 @@ class StateStore:
         self._in_meta = database.get_column_family_handle("meta")
 
     @classmethod
-    def open(cls, path: Path, memory: Memory) -> StateStore:
-        """Open, or create, the store in this folder."""
+    def open(cls, path: Path, memory: Memory, hashes: Hashes | None = None) -> StateStore:
+        """Open, or create, the store in this folder. `hashes` of its files, if they are known."""
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sealed, new = take(path), not any(path.iterdir())
+            sealed, new = take(path, hashes), not any(path.iterdir())
             return cls(path, Rdict(str(path), database_options(memory), column_families(memory)), sealed, new)
         except Exception as error:
             raise explain(path, "open", error) from error
@@ -138,14 +135,19 @@ class StateStore:
         reserved: Sequence[tuple[bytes, bytes | None]],
     ) -> None:
         self._rebuilding, self._unchanged = True, False
-        batch = WriteBatch(raw_mode=True)
-        for key, value in customers:
-            _put_or_delete(batch, key, value, self._in_customers)
-            if batch.size_in_bytes() >= PART_BYTES:
+        batch, size = WriteBatch(raw_mode=True), 0
+        # In the order of their keys: each is looked for near the one before, 1 us less of 3.
+        for key, value in sorted(customers, key=_first):
+            if value is None:
+                batch.delete(key, self._in_customers)
+                continue
+            batch.put(key, value, self._in_customers)
+            size += len(value)
+            if size >= PART_BYTES:
                 self._write_unlogged(batch)
-                batch = WriteBatch(raw_mode=True)
-        for due_ms, key in wakes:
-            batch.put(wake_key(due_ms, key), b"", self._in_wakes)
+                batch, size = WriteBatch(raw_mode=True), 0
+        for stored in sorted([wake_key(due_ms, key) for due_ms, key in wakes]):
+            batch.put(stored, b"", self._in_wakes)
         for key, value in reserved:
             _put_or_delete(batch, key, value, self._in_meta)
         self._write_unlogged(batch)
@@ -169,7 +171,9 @@ class StateStore:
 
     def scan(self) -> Iterator[tuple[bytes, bytes]]:
         """All customers by key, with bounded memory. Sees writes made meanwhile."""
-        return self._steps(self._customers, lambda start: self._customers.items(from_key=start), _first, b"")
+        return self._steps(
+            self._customers, lambda start: self._customers.items(from_key=start, read_opt=_passing()), _first, b""
+        )
 
     def following(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """The next customers after this key."""
@@ -193,34 +197,34 @@ class StateStore:
         if self._unchanged:
             return None
         self._whole = False
-        found = total = derived = 0
+        tally, customers, derived = Tally(), self.scan(), 0
         try:
-            for key, value in self.scan():
-                found += 1
-                total += digest_of(key, value)
-                for due_ms in _indexed_at(value):
+            while records := list(islice(customers, SCAN_STEP)):
+                for due_ms, key in tally.take(records):
                     derived += hash(wake_key(due_ms, key))
-            indexed = sum(
-                map(hash, self._steps(self._wakes, lambda start: self._wakes.keys(from_key=start), _same, b""))
-            )
+            indexed = sum(map(hash, self._all_wakes()))
             # An index may hold entries that count no longer: then only a look for each one's own tells.
             missing = 0 if derived == indexed else sum(1 for _ in self._missing_wakes())
             self.reserved()
         except Exception as error:
             return f"can't be read to its end: {error}"
-        if found != keys:
-            return f"{found} customers found, {keys} expected"
-        if total % DIGEST_MODULUS != digest:
+        if tally.keys != keys:
+            return f"{tally.keys} customers found, {keys} expected"
+        if tally.digest != digest:
             return f"{keys} customers, but not the content that was written: the digests differ"
         if missing:
             return f"{missing} customers' wakes are missing in the index"
         self._whole = True
         return None
 
+    def _all_wakes(self) -> Iterator[bytes]:
+        return self._steps(self._wakes, lambda start: self._wakes.keys(from_key=start, read_opt=_passing()), _same, b"")
+
     def _missing_wakes(self) -> Iterator[StoredWake]:
         """What the customers' states say must be in the index, and is not."""
-        for key, value in self.scan():
-            for due_ms in _indexed_at(value):
+        customers = self.scan()
+        while records := list(islice(customers, SCAN_STEP)):
+            for due_ms, key in Tally().take(records):
                 if self._wakes.get(wake_key(due_ms, key)) is None:
                     yield due_ms, key
 
@@ -288,13 +292,13 @@ class StateStore:
             step = min(SCAN_STEP, STEP_GROWTH * step)
 
 
-def _indexed_at(value: bytes) -> Iterator[int]:
-    """Where the index must name a customer of this state: at its wake, and among the parked."""
-    due_ms = wake_of_state(value)
-    if due_ms < FOREVER_MS:
-        yield due_ms
-    if parked_of(value) != NEVER_MS:
-        yield PARKED_AT_MS
+def _passing() -> ReadOptions:
+    """For reading all of it once: read ahead, and nothing of it kept. 1.0 us a customer instead of 2.2, and RocksDB's
+    own threads have less to do; what it pushed out of the cache would be missed by the records to come."""
+    options = ReadOptions()
+    options.fill_cache(False)  # type: ignore[call-arg]  # the stub forgets the argument
+    options.set_readahead_size(READ_AHEAD_BYTES)
+    return options
 
 
 def _put_or_delete(batch: WriteBatch, key: bytes, value: bytes | None, family: ColumnFamily) -> None:
@@ -319,5 +323,5 @@ def _same(key: bytes) -> bytes:
     return key
 
 
-def _first(entry: tuple[bytes, bytes]) -> bytes:
+def _first(entry: tuple[bytes, bytes | None]) -> bytes:
     return entry[0]

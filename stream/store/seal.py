@@ -24,15 +24,23 @@ _NOISE = ("LOG", "LOCK")
 Hashes = dict[str, str]
 
 
-def take(path: Path) -> Hashes | None:
-    """Remove the folder's seal. Returns the hashes it holds when every file is as it was sealed, else None."""
+def take(path: Path, found: Hashes | None = None) -> Hashes | None:
+    """Remove the folder's seal. Returns the hashes it holds when every file is as it was sealed, else None. `found`:
+    the files' hashes, if they are known."""
     seal = path / SEAL
     try:
         sealed: Hashes = orjson.loads(seal.read_bytes())
         seal.unlink()
-        return sealed if sealed == _hashes(path, {}, None) else None
+        return sealed if sealed == (hashes_of(path) if found is None else found) else None
     except (OSError, ValueError):
         return None
+
+
+def hashes_of(path: Path) -> Hashes:
+    """Of every file there by name, but for those that tell nothing. Raises OSError."""
+    found = _hashes(path, {}, None)
+    assert found is not None, "only a limit of time cuts it short"
+    return found
 
 
 def put(path: Path, known: Hashes) -> None:

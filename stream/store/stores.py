@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from stream.store.ahead import Ahead
 from stream.store.errors import explain
 from stream.store.options import Memory
 from stream.store.rocks import StateStore
@@ -20,17 +21,20 @@ log = structlog.get_logger(__name__)
 
 
 class Stores:
-    """Implements `engine.interfaces.Stores`: the stores of one worker, which share `memory_bytes`."""
+    """Implements `engine.interfaces.Stores`: the stores of one worker, which share `memory_bytes`. `ahead` may have
+    hashed some of them."""
 
-    def __init__(self, data_dir: Path, memory_bytes: int) -> None:
+    def __init__(self, data_dir: Path, memory_bytes: int, ahead: Ahead | None = None) -> None:
         self.data_dir = data_dir
+        self._ahead = ahead
         self.memory = Memory.of(memory_bytes)
 
     def path(self, partition: int) -> Path:
         return self.data_dir / f"partition-{partition}"
 
     def open(self, partition: int) -> StateStore:
-        return StateStore.open(self.path(partition), self.memory)
+        path = self.path(partition)
+        return StateStore.open(path, self.memory, None if self._ahead is None else self._ahead.take(path))
 
     def set_aside(self, partition: int, reason: str) -> None:
         to = set_aside(self.path(partition), reason)

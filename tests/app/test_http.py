@@ -198,6 +198,18 @@ async def test_a_broker_that_does_not_answer_makes_a_worker_unready_but_not_dead
         assert await it.failing() == []
 
 
+async def test_a_worker_is_not_ready_while_its_producer_is_initialised():
+    async with served() as it:
+        it.worker.engine.prepare()
+        it.worker.engine.assigned([0])
+        assert await it.failing() == ["producer", "partitions"]
+
+        it.worker.engine.start()
+        async with asyncio.timeout(10):
+            while await it.failing():
+                await asyncio.sleep(0)
+
+
 async def test_a_worker_that_stops_is_not_ready():
     async with served() as it:
         await it.worker.assign(0)

@@ -11,13 +11,31 @@ from stream.app.clock import now_ms
 from stream.app.data_dir import IN_USE, DataDir, look_at
 from stream.app.doctor import KAFKA_CHECKS, examine
 from stream.app.embedded_broker import free_port
-from stream.app.starting import skew_text
-from stream.config import load_settings
+from stream.app.starting import Start, skew_text
+from stream.config import Settings, load_settings
 from stream.engine.engine import SKEW_LIMIT_MS
+from stream.errors import StartRefused
+from stream.kafka.errors import KafkaUnreachable
+from stream.kafka.look import Look
 from stream.kafka.skew import Skew
 from stream.rules.compile import compile_program
 from stream.rules.load import load_definitions
 from tests.cli.commands import SMALLEST, run
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with brokers that do not answer."""
+    for name in [name for name in os.environ if name.startswith("SEGMENTER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("stream.kafka.look.CALL_S", 0.5)
+    return load_settings(
+        None,
+        {
+            "name": "n", "definitions": SMALLEST, "data_dir": str(tmp_path / "data"),
+            "listen": f"127.0.0.1:{free_port()}", "kafka": {"bootstrap.servers": f"127.0.0.1:{free_port()}"},
+        },
+    )  # fmt: skip
 
 
 def test_a_directory_that_is_not_there_yet_is_not_made_by_looking(tmp_path: Path) -> None:
@@ -56,27 +74,43 @@ def test_a_difference_of_clocks_is_told_with_its_direction() -> None:
     assert skew_text(Skew(0)).endswith("agree")
 
 
-def test_the_doctor_says_of_every_check_what_it_found_when_no_broker_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in os.environ if name.startswith("SEGMENTER_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setattr("stream.kafka.topics.CALL_S", 0.5)
-    settings = load_settings(
-        None,
-        {
-            "name": "n", "definitions": SMALLEST, "data_dir": str(tmp_path / "data"),
-            "listen": f"127.0.0.1:{free_port()}", "kafka": {"bootstrap.servers": f"127.0.0.1:{free_port()}"},
-        },
-    )  # fmt: skip
+def test_the_doctor_says_of_every_check_what_it_found_when_no_broker_answers(nobody: Settings) -> None:
     program = compile_program(load_definitions([SMALLEST]))
 
-    found = {finding.name: finding for finding in examine(settings, program, now_ms)}
+    found = {finding.name: finding for finding in examine(nobody, program, now_ms)}
 
     assert [name for name, each in found.items() if each.ok is False] == ["brokers"]
     assert [name for name, each in found.items() if each.ok is None] == list(KAFKA_CHECKS)
     assert found["brokers"].remedy and found["data_dir"].ok and found["listen"].ok
-    assert not (tmp_path / "data").exists()
+    assert not nobody.data_dir.exists()
+
+
+def test_brokers_that_gave_no_answer_are_not_waited_for_again(nobody: Settings) -> None:
+    look = Look(nobody)
+    with pytest.raises(KafkaUnreachable) as first:
+        look.of(["one"])
+
+    with pytest.raises(KafkaUnreachable) as second:
+        look.of(["another"])
+
+    assert second.value is first.value
+
+
+def test_a_start_tells_that_brokers_do_not_answer(nobody: Settings) -> None:
+    start = Start(nobody, compile_program(load_definitions([SMALLEST])))
+
+    with pytest.raises(KafkaUnreachable, match="are they running"):
+        start.finish()
+
+
+def test_what_is_wrong_on_this_machine_is_told_without_waiting_for_the_brokers(nobody: Settings) -> None:
+    program = compile_program(load_definitions([SMALLEST]))
+    taken = DataDir(nobody.data_dir)
+    unanswered = Look(nobody)
+
+    with unanswered._lock, pytest.raises(StartRefused, match="another worker is using it"):
+        Start(nobody, program, unanswered)  # whoever waited for the look would wait for ever
+    os.close(taken._lock)
 
 
 def test_wrong_definitions_end_the_doctor_with_their_own_exit_code(tmp_path: Path) -> None:

@@ -351,3 +351,22 @@ def test_the_loops_run_by_themselves():
         assert world.offsets[0][0] == 6
 
     asyncio.run(run())
+
+
+async def test_nothing_is_restored_before_the_producer_is_initialised():
+    """What an earlier life left open would hold up the restore, and the producer's initialisation ends it."""
+    world = shop()
+    worker = Worker(world, PROGRAM)
+    worker.engine.prepare()
+    worker.engine.assigned([0])
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert worker.engine.joined and worker.engine.preparing
+    assert not world.stores
+
+    worker.engine.start()
+    async with asyncio.timeout(10):
+        while not worker.engine.ready:
+            await asyncio.sleep(0)
+    await worker.engine.stop()
+    worker.raise_failures()

@@ -20,9 +20,9 @@ from stream.engine.holding import NoControls
 from stream.engine.interfaces import (
     Aborted,
     Batch,
-    ChangelogRecord,
     Committed,
     Controls,
+    Keyed,
     OutcomeUnknown,
     Produce,
 )
@@ -241,9 +241,9 @@ class Reads:
     def changelog_bounds(self, partition: int) -> tuple[int, int]:
         return 0, len(self.world.topics["state", partition])
 
-    def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[ChangelogRecord], int]]:
+    def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[Keyed], int]]:
         log = self.world.topics["state", partition]
-        records = [ChangelogRecord(at, log[at].key or b"", log[at].value) for at in range(start, end)]
+        records = [(log[at].key or b"", log[at].value) for at in range(start, end)]
         yield records, end
 
     def open(self, partition: int) -> MemoryStore:

@@ -196,6 +196,8 @@ def test_a_worker_whose_password_is_changed_while_it_runs_says_so_and_repeats_no
                 running.send([(customer, ORDER, int(time.time() * 1000))])
                 running.wait_for(lambda: running.caught_up() or worker.frozen, worker=worker)
             running.wait_for(lambda: worker.frozen, worker=worker)
+        else:  # one that has not begun yet would not be let in at all
+            running.wait_for(lambda: worker.get("/readyz")[0] == 200, worker=worker)
         properties = broker.directory / "server.properties"
         before = properties.read_text()
         properties.write_text(before.replace(f'user_{USER}="{PASSWORD}"', f'user_{USER}="changed"'))

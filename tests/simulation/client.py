@@ -12,9 +12,9 @@ from stream.codec.journal import META_KEY
 from stream.engine.engine import Engine
 from stream.engine.interfaces import (
     Batch,
-    ChangelogRecord,
     Committed,
     Fenced,
+    Keyed,
     OutcomeUnknown,
     Produce,
 )
@@ -183,7 +183,7 @@ class SimulatedReads:
     def changelog_bounds(self, partition: int) -> tuple[int, int]:
         return self._patiently("bounds", lambda: (0, self._broker.log(STATE, partition).end))
 
-    def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[ChangelogRecord], int]]:
+    def read(self, partition: int, start: int, end: int) -> Iterator[tuple[list[Keyed], int]]:
         host, log = self._host, self._broker.log(STATE, partition)
         position = start
         while position < end:
@@ -195,7 +195,7 @@ class SimulatedReads:
                 if host.reachable:
                     host.world.happened("restore waits for an open transaction")
             position = after
-            yield [ChangelogRecord(at, entry.record.key or b"", entry.record.value) for at, entry in found], position
+            yield [(entry.record.key or b"", entry.record.value) for _, entry in found], position
 
     def _ends(self, partitions: Sequence[int]) -> dict[int, int]:
         return {partition: self._broker.log(INPUT, partition).end for partition in partitions}

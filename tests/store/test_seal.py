@@ -12,8 +12,10 @@ import pytest
 
 from stream.codec.snapshot import digest
 from stream.store import seal
+from stream.store.ahead import Ahead
 from stream.store.options import Memory
 from stream.store.rocks import StateStore
+from stream.store.stores import Stores
 from tests.store.records import record
 
 RECORDS = [(b"%05d" % n, record(b"state of %d " % n * 20, 1)) for n in range(2_000)]
@@ -120,3 +122,44 @@ def test_a_rebuild_that_was_cut_off_is_not_sealed(tmp_path: Path) -> None:
     store.close()
 
     assert seal.take(tmp_path / "p") is None
+
+
+def test_a_folder_hashed_ahead_is_believed_without_hashing_it_again(path: Path) -> None:
+    ahead = Ahead(path.parent)
+    ahead.finish()
+
+    hashes = ahead.take(path)
+
+    assert hashes == seal.hashes_of(path)
+    store = StateStore.open(path, Memory.of(16 << 20), hashes)
+    assert is_believed(store)
+    store.close()
+
+
+def test_damage_from_before_the_start_shows_in_a_folder_hashed_ahead_too(path: Path) -> None:
+    table = next(path.glob("*.sst"))
+    table.write_bytes(table.read_bytes()[:-1])
+    ahead = Ahead(path.parent)
+    ahead.finish()
+
+    assert seal.take(path, ahead.take(path)) is None
+
+
+def test_what_was_hashed_ahead_counts_for_the_first_opening_only(path: Path) -> None:
+    ahead = Ahead(path.parent)
+    ahead.finish()
+    stores = Stores(path.parent, 16 << 20, ahead)
+    stores.open(0).close()
+    file = max(path.glob("*.sst"), key=lambda found: found.stat().st_size)
+    file.write_bytes(file.read_bytes() + b"x")
+
+    assert ahead.take(path) is None
+    assert seal.take(path) is None
+
+
+def test_a_folder_without_a_seal_is_not_hashed_ahead(path: Path) -> None:
+    (path / seal.SEAL).unlink()
+    ahead = Ahead(path.parent)
+    ahead.finish()
+
+    assert ahead.take(path) is None

@@ -1,0 +1,24 @@
+"""Whether the address of `listen` can be had. Apart from `http`: told before the web server is even loaded."""
+
+from __future__ import annotations
+
+import socket
+
+from stream.config import Address
+from stream.errors import ConfigError
+
+
+def check_is_free(listen: Address) -> None:
+    """Raises ConfigError when nobody can listen there: Faust would tell it late, in a traceback."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # as the server: a port left a moment ago is free
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"listen {listen}: found {error.strerror or error}, expected an address of this machine on which nobody "
+            "listens; each worker needs one of its own"
+        ) from None
