@@ -270,14 +270,15 @@ class Encoder:
 
 
 def _reason(decider: Decider) -> dict[str, Any]:
-    reason: dict[str, Any] = {"expression": _cut(decider.expression, EXPRESSION_LIMIT), "holds": decider.holds}
-    if decider.withheld:
+    condition = decider.condition
+    reason: dict[str, Any] = {"expression": _cut(condition.expression, EXPRESSION_LIMIT), "holds": condition.holds}
+    if condition.withheld:
         reason["value"] = None
         reason["withheld"] = True
     else:
         reason["value"] = _shown(decider.value)
-    reason["file"] = decider.file
-    reason["line"] = decider.line
+    reason["file"] = condition.file
+    reason["line"] = condition.line
     return reason
 
 
