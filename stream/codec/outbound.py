@@ -76,6 +76,7 @@ class Encoder:
         self._reasons = Reasons()
         self._erased = self._first_headers(CUSTOMER_ERASED, CHANGE_SCHEMA)
         self._membership = [*self._first_headers(MEMBERSHIP, MEMBERSHIP_SCHEMA), self._ce_definitions]
+        self._latest_customer: tuple[tuple[str, Born] | None, str, str] = (None, "", "")
         self._latest_cause: tuple[Cause | None, bytes, str] = (None, b"", "")
 
     def change(self, customer_id: str, born: Born, change: Change) -> tuple[bytes, Headers]:
@@ -178,20 +179,24 @@ class Encoder:
             if answer < 0 or (begin := begins[answer]) is None:
                 continue
             since = to_text(since_ms[index])
-            came = f'"nth":{nth[index]},"change_id":"{prefix}{changed_by[index]}"}}'
             if definitions[index].stages:
-                dimensions.append(f'{begin}{since}",{came}')
+                entry = f'{begin}{since}","nth":{nth[index]},"change_id":"{prefix}{changed_by[index]}"}}'
+                dimensions.append(entry)
             else:
-                segments.append(f'{begin}{since}","control":{_JSON[profile.control[index]]},{came}')
+                held_out = _JSON[profile.control[index]]
+                entry = f'{begin}{since}","control":{held_out},"nth":{nth[index]},"change_id":"{prefix}'
+                segments.append(f'{entry}{changed_by[index]}"}}')
         return ",".join(dimensions), ",".join(segments)
 
     def _customer(self, customer_id: str, born: Born) -> tuple[str, str]:
-        """What the ids of a life begin with, and the JSON that says whose it is."""
-        partition, offset = born
-        return (
-            f"{self.origin.run_id}.{partition}.{offset}.",
-            f'"customer_id":{json_text(customer_id)},"born":{{"partition":{partition},"offset":{offset}}}',
-        )
+        """What the ids of a life begin with, and the JSON that says whose it is; the latest is kept."""
+        life, prefix, told = self._latest_customer
+        if life != (customer_id, born):
+            partition, offset = born
+            prefix = f"{self.origin.run_id}.{partition}.{offset}."
+            told = f'"customer_id":{json_text(customer_id)},"born":{{"partition":{partition},"offset":{offset}}}'
+            self._latest_customer = (customer_id, born), prefix, told
+        return prefix, told
 
     def _cause(self, cause: Cause) -> tuple[bytes, str]:
         """The header and the JSON of a cause; the latest is kept, since all changes of a set have the same."""

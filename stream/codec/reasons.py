@@ -53,7 +53,7 @@ def _shown(value: Any) -> str:
         value = _cut(value, VALUE_LIMIT)
     elif isinstance(value, list | tuple):
         value = [_cut(item, VALUE_LIMIT) if isinstance(item, str) else item for item in value[:BECAUSE_LIMIT]]
-    return json_text(value)
+    return orjson.dumps(value).decode()
 
 
 def _cut(text: str, limit: int) -> str:

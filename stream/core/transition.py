@@ -138,11 +138,11 @@ def _next_flip(profile: Profile, judge: JudgeAt, judged: Answers, turns_ms: int,
 
 def moved(profile: Profile, answers: Answers, program: Program) -> list[int]:
     """The definitions whose answer is another one; not judged yet and out of a segment are the same to the outside."""
-    present, definitions = profile.answers, program.definitions
+    definitions = program.definitions
     return [
         index
-        for index, answer in enumerate(answers)
-        if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
+        for index, (present, answer) in enumerate(zip(profile.answers, answers, strict=True))
+        if answer != present and not (present < 0 and answer == 0 and definitions[index].is_segment)
     ]
 
 

@@ -236,8 +236,10 @@ def count_in(cell: list[Any], now_ms: int, window_ms: int, before_ms: int) -> tu
 
 def sum_in(cell: list[Any], now_ms: int, window_ms: int, before_ms: int) -> tuple[int, int]:
     """Sum of the amounts within the window, in millionths; 0 of nothing."""
+    if not cell[0] and not cell[2]:
+        return 0, FOREVER_MS  # most customers have bought nothing
     amounts, slices, following = _amounts_in(cell, now_ms, window_ms, before_ms)
-    return sum(amounts) + sum(each[2] for each in slices), following
+    return sum(amounts) + (sum(each[2] for each in slices) if slices else 0), following
 
 
 def average_in(cell: list[Any], now_ms: int, window_ms: int, before_ms: int) -> tuple[int | None, int]:
