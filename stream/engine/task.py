@@ -416,6 +416,9 @@ class PartitionTask:
             value, headers = encoder.change(profile.customer_id, profile.born, change)
             key = profile.customer_id.encode()
             records.append(Produce(topic, number, key, value, headers))
+            definition = change.definition
+            if definition is not None and definition.topic is None:
+                continue
             for extra in self._extra_topics(profile, change):
                 records.append(Produce(extra, number, key, value, headers))
 

@@ -40,6 +40,9 @@ from stream.rules.walk import descendants
 MOST_DECIDERS = 20
 """Reasons given for one change: more is not read, and a change stays under 8 KiB."""
 
+_PLAIN_WORDS = frozenset({"count", "sum", "avg", "min", "max", "distinct", "active_days"})
+"""Words whose value is a number as it is given out."""
+
 Said = tuple[str, int, str]
 """The whole path of the file, the line, the text: the same condition is named once."""
 
@@ -173,6 +176,8 @@ def _said(atom: Node) -> Said:
 
 def _shown(to: CustomerExpressions, node: Node) -> str:
     """A value as it is given out: instants as text, whole numbers as int, durations as ms."""
+    if isinstance(leaf := bare(node), Leaf) and leaf.word in _PLAIN_WORDS:
+        return to.value(leaf)
     return f"{'instant' if node.type is Type.INSTANT else 'plain'}({to.value(node)})"
 
 
