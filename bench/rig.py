@@ -113,7 +113,10 @@ class Rig:
         assert held.stdin is not None and held.stdout is not None
 
         def release() -> None:
-            said, complaints = held.communicate("commit\n", timeout=WORKER_SECONDS)
+            try:
+                said, complaints = held.communicate("commit\n", timeout=WORKER_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise BenchFailed(f"the held load did not commit within {WORKER_SECONDS:.0f} s") from None
             if held.returncode != 0:
                 raise BenchFailed(f"the held load ended with {held.returncode}:\n{said}{complaints[-LOG_TAIL:]}")
 

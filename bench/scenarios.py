@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 
 from bench.generated import Crowd
@@ -19,6 +20,8 @@ from tests.kafka.kit import begin_offsets, end_offsets
 CUSTOMERS = 50_000
 MANY_CUSTOMERS = 1_000_000
 SLOWEST_CUSTOMERS_PER_S = 5_000
+WARM_RATE, WARM_SECONDS = 5_000, 30
+"""Before latency is measured."""
 
 
 def throughput(options: Options) -> Iterator[Measured]:
@@ -57,8 +60,12 @@ def restore(options: Options) -> Iterator[Measured]:
 
 
 def latency(options: Options) -> Iterator[Measured]:
-    """Rate by rate, each with topics and a worker of its own."""
+    """Rate by rate, each with topics and a worker of its own, on one broker that has run for a while: a young one takes
+    most of a core to compile itself, whatever the rate."""
     with broker() as kafka:
+        say(f"the broker warms up for {WARM_SECONDS} s")
+        with stand_on(kafka, options.definitions, "bench-warm-") as stand:
+            _latency(stand, replace(options, customers=WARM_RATE, seconds=WARM_SECONDS, profile=False), WARM_RATE)
         for rate in options.rates:
             with stand_on(kafka, options.definitions, f"bench-{rate}-") as stand:
                 yield _latency(stand, options, rate)

@@ -1,6 +1,7 @@
 """The partitions' life and the commit cycle, on an outside known only by `interfaces`.
 
 `engine`       who owns which partition, one lock over batches and commits, the commit loop, the clock loop
+`pace`         how long records are taken in before the next commit
 `task`         one live partition: records in, what the transaction must contain out
 `transaction`  one Kafka transaction from begin to a certain outcome
 `restore`      the state brought to what was last committed, or a refusal

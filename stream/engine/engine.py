@@ -28,6 +28,7 @@ from stream.engine.guard import GUARDS, Guard
 from stream.engine.holding import ControlsUnreachable, Holding, NoControls, check_keepable
 from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUnknown, Source, Transactions
 from stream.engine.observer import Observer
+from stream.engine.pace import Pace
 from stream.engine.phases import PhaseWatch
 from stream.engine.restore import GivenUp, Restorer
 from stream.engine.sweep import Sweeper
@@ -49,12 +50,6 @@ SIZES_EVERY_TICKS = 25
 EARLY_COMMIT = 20_000
 """Events and changes pending: a commit of more would hold up everything for long."""
 
-COMMIT_STRETCH = 1
-"""The interval is at least so many times what the broker took for the last transaction. Our own work for it does not
-count: it grows with the interval. At 5,000 events/s on two cores a stretch of 5 gave 1,419 ms from event to change at
-p99, 1 gives 466 ms."""
-
-LONGEST_STRETCH_S = 1.0
 ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
 CONTROL_AGAIN_S = 0.5
@@ -114,6 +109,7 @@ class Engine:
         self._assignment = 0
         self._restore_locks: dict[int, asyncio.Lock] = {}
         self._commit_now = asyncio.Event()
+        self._pace = Pace(settings.commit_interval_s)
         self._broker_s = 0.0  # what the broker took for the last transaction
         self._phases: dict[str, float] = {}  # seconds of the last commit's
         self._probe = False  # commit although nothing moved, to measure the broker's clock
@@ -304,6 +300,7 @@ class Engine:
             self._stand_still(task, failure)
             return
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
+        self._pace.processed((self.outside.clock() - batch.read_ms) / 1000)
         received, rejected = counts.received - received, counts.rejected - rejected
         if self._guard.too_many_rejected(task.number, batch.read_ms, received, rejected):
             self._apply_holds(batch.read_ms)
@@ -330,9 +327,8 @@ class Engine:
 
     async def _commit_loop(self) -> None:
         while not self._closed:
-            stretched = min(COMMIT_STRETCH * self._broker_s, LONGEST_STRETCH_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._commit_now.wait(), max(self.settings.commit_interval_s, stretched))
+                await asyncio.wait_for(self._commit_now.wait(), self._pace.pause_s())
             self._commit_now.clear()
             await self.commit()
 
@@ -364,6 +360,7 @@ class Engine:
         prepared = await asyncio.shield(loop.run_in_executor(self._transacting, self._transact, moved, group_metadata))
         seconds = time.perf_counter() - started
         self.commit_started_s = None
+        self._pace.committed(seconds, self._broker_s)
         self.commit_failed = prepared is None
         if prepared is None:
             self._after_abort(moved)

@@ -109,6 +109,7 @@ class KafkaTransactions:
                 error = error_of(exception)
                 if error.fatal() or not error.retriable() or time.monotonic() - started > INIT_S:
                     raise Fenced(f"the producer could not be initialised: {describe(error)}") from exception
+                producer.poll(0)  # librdkafka's own log comes out here: it says why, be it a refused password
                 log.warning("producer_not_initialised_yet", error=error.name())
         old, self._producer = self._producer, producer
         if old is not None:

@@ -31,9 +31,9 @@ from stream.store.seal import Hashes, put, take
 META_KEY = b"meta"
 RESERVED_PREFIX = b"\x00"
 """In the `meta` family: keys of the processor's own records on the state topic."""
-SCAN_STEP = 2_000
-"""Entries read before the iterator is let go: bounds memory, and no iterator outlives a step (an open one would keep
-the database open, and its old files on disk)."""
+FIRST_STEP, STEP_GROWTH, SCAN_STEP = 20, 10, 2_000
+"""Entries read before the iterator is let go, in the first step and at most: bounds memory, and no iterator outlives a
+step (an open one would keep the database open, and its old files on disk)."""
 PART_BYTES = 2 << 20
 """About 5 ms of the GIL at a time."""
 
@@ -273,18 +273,20 @@ class StateStore:
     def _steps(
         self, family: Rdict, read: Callable[[bytes], Iterator[Any]], key_of: Callable[[Any], bytes], start: bytes
     ) -> Iterator[Any]:
-        """Entries from the key `start` on, read in steps."""
+        """Entries from the key `start` on, read in steps, a small one first: often only the first entry is wanted."""
+        step = FIRST_STEP
         while True:
             try:
-                entries = list(islice(read(start), SCAN_STEP))
-                if len(entries) < SCAN_STEP:
+                entries = list(islice(read(start), step))
+                if len(entries) < step:
                     _confirm_end(family, key_of(entries[-1]) if entries else start)
             except Exception as error:
                 raise self._failed("scan", error) from error
             yield from entries
-            if len(entries) < SCAN_STEP:
+            if len(entries) < step:
                 return
             start = after(key_of(entries[-1]))
+            step = min(SCAN_STEP, STEP_GROWTH * step)
 
 
 def _indexed_at(value: bytes) -> Iterator[int]:

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.kit import OpenTransaction, Outgoing
-from tests.kafka.pipeline import Pipeline, Worker
+from tests.kafka.pipeline import Pipeline
 from tests.kafka.torment import all_is_well, events_of, parts_of, torment
 
 TRANSACTION_S = 5.0
@@ -22,11 +22,6 @@ TRANSACTION_S = 5.0
 def pipeline(apache_kafka: ApacheKafka, topics: Any, tmp_path: Path) -> Iterator[Pipeline]:
     with torment(apache_kafka, topics.prefix, tmp_path) as running:
         yield running
-
-
-def is_frozen(worker: Worker) -> bool:
-    state = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return state == "T"
 
 
 def test_a_second_sigterm_does_not_cut_the_orderly_end_short(pipeline: Pipeline) -> None:
@@ -51,9 +46,9 @@ def test_a_worker_frozen_in_mid_commit_past_its_session_and_transaction_harms_no
     zombie = pipeline.start("a", SEGMENTER_CRASH_AT=f"{point}:2:freeze")
     pipeline.wait_for(lambda: zombie.get("/readyz")[0] == 200, 40, zombie)
     pipeline.send(before)
-    pipeline.wait_for(lambda: pipeline.caught_up() or is_frozen(zombie))
+    pipeline.wait_for(lambda: pipeline.caught_up() or zombie.frozen)
     pipeline.send(meanwhile)
-    pipeline.wait_for(lambda: is_frozen(zombie))
+    pipeline.wait_for(lambda: zombie.frozen)
     frozen_s = time.monotonic()
 
     pipeline.start("b")
