@@ -140,22 +140,24 @@ class Encoder:
         standings = profile.standings
         dimensions: dict[str, Any] = {}
         segments: dict[str, Any] = {}
-        for index, definition in enumerate(self._definitions):
-            answer = profile.answers[index]
+        for definition, answer, held_out, since_ms, nth, changed_by in zip(
+            self._definitions, profile.answers, profile.control,
+            standings.since_ms, standings.nth, standings.changed_by, strict=True,
+        ):  # fmt: skip
             if definition.stages:
                 if answer >= 0:
                     dimensions[definition.name] = {
                         "stage": definition.stages[answer],
-                        "since": to_text(standings.since_ms[index]),
-                        "nth": standings.nth[index],
-                        "change_id": f"{prefix}{standings.changed_by[index]}",
+                        "since": to_text(since_ms),
+                        "nth": nth,
+                        "change_id": f"{prefix}{changed_by}",
                     }
             elif answer == 1:
                 segments[definition.name] = {
-                    "since": to_text(standings.since_ms[index]),
-                    "control": profile.control[index],
-                    "nth": standings.nth[index],
-                    "change_id": f"{prefix}{standings.changed_by[index]}",
+                    "since": to_text(since_ms),
+                    "control": held_out,
+                    "nth": nth,
+                    "change_id": f"{prefix}{changed_by}",
                 }
         value = {
             "type": MEMBERSHIP,

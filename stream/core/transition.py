@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import compress
-from operator import ne
 from typing import NamedTuple
 
 from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
@@ -141,8 +139,11 @@ def _next_flip(profile: Profile, judge: JudgeAt, judged: Answers, turns_ms: int,
 def moved(profile: Profile, answers: Answers, program: Program) -> list[int]:
     """The definitions whose answer is another one; not judged yet and out of a segment are the same to the outside."""
     present, definitions = profile.answers, program.definitions
-    others = compress(range(len(answers)), map(ne, answers, present))
-    return [index for index in others if present[index] >= 0 or answers[index] or not definitions[index].is_segment]
+    return [
+        index
+        for index, answer in enumerate(answers)
+        if answer != present[index] and not (present[index] < 0 and answer == 0 and definitions[index].is_segment)
+    ]
 
 
 def _cause(stimulus: Stimulus) -> Cause:
