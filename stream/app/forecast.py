@@ -92,4 +92,5 @@ class Forecaster:
 
 def _said(decider: Decider) -> str:
     """The condition without its value, which is the customer's."""
-    return decider.expression if decider.holds else f"not ({decider.expression})"
+    condition = decider.condition
+    return condition.expression if condition.holds else f"not ({condition.expression})"

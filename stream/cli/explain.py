@@ -104,8 +104,10 @@ def describe(profile: Profile, program: CompiledProgram) -> list[str]:
 
 
 def _reason(decider: Decider) -> str:
-    value = "withheld" if decider.withheld else _shown(decider.value)
-    return f"{'holds' if decider.holds else 'fails'}: {decider.expression}  [{value}]  {decider.file}:{decider.line}"
+    condition = decider.condition
+    value = "withheld" if condition.withheld else _shown(decider.value)
+    verdict = "holds" if condition.holds else "fails"
+    return f"{verdict}: {condition.expression}  [{value}]  {condition.file}:{condition.line}"
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,10 @@ FIRST_MS = -62_135_596_800_000
 """The first instant Python's calendar knows: 0001-01-01T00:00:00.000Z."""
 
 _EPOCH = datetime(1970, 1, 1)
+_DAY_MS = 86_400_000
+_MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+_SECONDS = [f"{second:02d}." for second in range(60)]
+_MILLISECONDS = [f"{millisecond:03d}Z" for millisecond in range(1000)]
 
 
 @lru_cache(maxsize=1024)
@@ -19,19 +23,14 @@ def _day(day: int) -> str:
     return (_EPOCH + timedelta(day)).isoformat()[:11]
 
 
-@lru_cache(maxsize=4096)
-def _second(second: int) -> str:
-    day, rest = divmod(second, 86_400)
-    return f"{_day(day)}{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}."
-
-
 def to_text(instant_ms: int) -> str:
     """RFC 3339 with exactly three decimals and Z, so that order of text is order of time.
 
-    Raises OverflowError outside the years 1 to 9999. The seconds of one commit repeat, hence the cache: 0.4 us.
+    Raises OverflowError outside the years 1 to 9999. 0.25 us from tables, 0.8 by formatting, 1.3 where the day was
+    the same and the second was not in a cache.
     """
-    second, rest = divmod(instant_ms, 1000)
-    return f"{_second(second)}{rest:03d}Z"
+    day, rest = divmod(instant_ms, _DAY_MS)
+    return f"{_day(day)}{_MINUTES[rest // 60_000]}{_SECONDS[rest // 1000 % 60]}{_MILLISECONDS[rest % 1000]}"
 
 
 def to_text_or_none(instant_ms: int | None) -> str | None:

@@ -181,6 +181,7 @@ class Carrier:
     def _end(self, profile: Profile, place: int, revised: Revised, ended: _Ended) -> None:
         """Out of a segment, or of every stage of a dimension. The former program tells what goes along."""
         definition, answer = self.old.definitions[place], profile.answers[place]
+        told = self.old.explain(place, profile.cells, revised.due_ms)
         profile.sequence += 1
         ended.changes.append(
             Change(
@@ -199,8 +200,8 @@ class Carrier:
                 control=profile.control[place],
                 replayed=revised.replayed,
                 corrects=None,
-                carried=self.old.carried(place, profile.cells, revised.due_ms),
-                approximate=self.old.approximate(place, profile.cells),
+                carried=told.carried,
+                approximate=told.approximate,
                 revision=revised.from_revision,
             )
         )

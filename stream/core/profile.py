@@ -119,12 +119,10 @@ def _little_endian(numbers: array[int]) -> bytes:
     return numbers.tobytes() if sys.byteorder == "little" else _swapped(numbers).tobytes()
 
 
-def _from_little_endian(kind: Any, data: bytes) -> array[int]:
-    numbers: array[int] = array(kind, data)
-    return numbers if sys.byteorder == "little" else _swapped(numbers)
-
-
 def _swapped(numbers: array[int]) -> array[int]:
     numbers = numbers[:]
     numbers.byteswap()
     return numbers
+
+
+_from_little_endian: Any = array if sys.byteorder == "little" else lambda kind, data: _swapped(array(kind, data))

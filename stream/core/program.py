@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from stream.core.events import Event
 
@@ -35,16 +35,38 @@ class Definition:
         return not self.stages
 
 
+class Condition(NamedTuple):
+    """A condition of the file that held or failed, the same for every customer: a program makes it once."""
+
+    expression: str
+    holds: bool
+    file: str
+    line: int
+    withheld: bool = False  # its value must not be given out
+
+
 @dataclass(slots=True)  # not frozen: that makes one four times as dear, and a change has several
 class Decider:
     """A condition that decided an answer, and the value it had (`because` in a change)."""
 
-    expression: str
-    holds: bool
+    condition: Condition
     value: Any
-    file: str
-    line: int
-    withheld: bool = False
+
+
+@dataclass(slots=True)  # as above
+class Explanation:
+    """What a change tells of its answer.
+
+    because         the conditions that decided it
+    valid_until_ms  the proven instant at which it changes if nothing happens; None when none is proven
+    carried         the values of the segment's `with:`; instants as RFC 3339 text
+    approximate     whether it, or what is carried with it, rests on entries that were merged or dropped for room
+    """
+
+    because: list[Decider]
+    valid_until_ms: int | None
+    carried: dict[str, Any]
+    approximate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +137,8 @@ class Program(Protocol):
     def rejudge(self, event: Event) -> Rejudge | None:
         """Looks at the answers that may be others after such an event, when they are few; None: judge them all."""
 
-    def valid_until(self, index: int, cells: Cells, now_ms: int) -> int | None:
-        """The proven instant at which this answer changes if nothing happens; None when none is proven."""
-
-    def because(self, index: int, cells: Cells, now_ms: int) -> list[Decider]:
-        """The conditions that decided this answer."""
-
-    def approximate(self, index: int, cells: Cells) -> bool:
-        """Whether this answer, or what is carried with it, rests on entries that were merged or dropped for room."""
-
-    def carried(self, index: int, cells: Cells, now_ms: int) -> dict[str, Any]:
-        """The values of the segment's `with:`; instants as RFC 3339 text."""
+    def explain(self, index: int, cells: Cells, now_ms: int) -> Explanation:
+        """Why this answer is as it is at `now_ms`, until when, and what goes with it."""
 
     def facts(self, cells: Cells, now_ms: int) -> dict[str, Any]:
         """The named facts; instants as RFC 3339 text."""

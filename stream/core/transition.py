@@ -175,6 +175,7 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
             if answers[index]:
                 control = program.held_out(index, profile.customer_id)
             profile.control[index] = control if answers[index] else None
+        told = program.explain(index, profile.cells, profile.now_ms)
         changes.append(
             Change(
                 definition=definition,
@@ -187,13 +188,13 @@ def _changes(profile: Profile, answers: Answers, program: Program, stimulus: Sti
                 effective_ms=profile.now_ms,
                 decided_ms=stimulus.decided_ms,
                 cause=cause,
-                because=program.because(index, profile.cells, profile.now_ms),
-                valid_until_ms=program.valid_until(index, profile.cells, profile.now_ms),
+                because=told.because,
+                valid_until_ms=told.valid_until_ms,
                 control=control,
                 replayed=stimulus.replayed,
                 corrects=corrected[position],
-                carried=program.carried(index, profile.cells, profile.now_ms),
-                approximate=program.approximate(index, profile.cells),
+                carried=told.carried,
+                approximate=told.approximate,
                 revision=program.version,
                 former=former.get(index),
             )

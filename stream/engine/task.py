@@ -182,12 +182,14 @@ class PartitionTask:
     def _note_stamps(self, batch: Batch, before: int) -> None:
         """Keep when the records were appended that caused the changes from index `before` on: few do, so they are
         looked up instead of asking every record."""
-        records, read_ms = batch.records, batch.read_ms
+        records, read_ms, stamps = batch.records, batch.read_ms, self._stamps
         for _, change in self.partition.pending.changes[before:]:
             cause = change.cause
-            if type(cause) is EventCause and cause.offset not in self._stamps:
-                message = records[bisect_left(records, cause.offset, key=_offset_of)]
-                self._stamps[cause.offset] = min(message.timestamp()[1], read_ms)
+            if type(cause) is EventCause and cause.offset not in stamps:
+                at = min(cause.offset - records[0].offset(), len(records) - 1)  # there, or before where offsets miss
+                if records[at].offset() != cause.offset:
+                    at = bisect_left(records, cause.offset, hi=at, key=_offset_of)
+                stamps[cause.offset] = min(records[at].timestamp()[1], read_ms)
 
     def ask(self, asked_ms: int, end_offset: int) -> None:
         """The log ended at `end_offset` when asked after `asked_ms`: once processed up to there, it is that late."""
@@ -423,6 +425,9 @@ class PartitionTask:
             value, headers = encoder.change(profile.customer_id, profile.born, change)
             key = profile.customer_id.encode()
             records.append(Produce(topic, number, key, value, headers))
+            definition = change.definition
+            if definition is not None and definition.topic is None:
+                continue
             for extra in self._extra_topics(profile, change):
                 records.append(Produce(extra, number, key, value, headers))
 

@@ -14,7 +14,7 @@
 `compile`     the tree -> Python source (`source`) -> functions: fold an event, judge at an instant
     `generate_fold`, `generate_judge`, `generate_conditions`, `generate_values`; called by it: `values`, `conversions`
     instants without a closed form: `turning`
-`explain`     why an answer is what it is
+`explain`     why an answer is what it is; `generate_told` writes the source of it
 `cases`       the test cases beside the definitions, run through the same core
 `canonical`   what a tree means, as text: for hashes; `compare`: two revisions side by side
 

@@ -42,9 +42,10 @@ class Failure:
     def __str__(self) -> str:
         lines = [str(self.problem)]
         for decider in self.because:
-            value = "withheld" if decider.withheld else decider.value
-            verdict = "holds" if decider.holds else "does not hold"
-            lines.append(f"    {decider.file}:{decider.line}: {decider.expression} {verdict} ({value})")
+            condition = decider.condition
+            value = "withheld" if condition.withheld else decider.value
+            verdict = "holds" if condition.holds else "does not hold"
+            lines.append(f"    {condition.file}:{condition.line}: {condition.expression} {verdict} ({value})")
         return "\n".join(lines)
 
 

@@ -2,8 +2,7 @@
 
     definitions -> needs (cells) -> source of fold, judge, rejudge -> CompiledProgram
 
-`fold`, `judge` and `rejudge` are compiled at once; the functions behind `valid_until`, `because`, `facts` and `carried`
-when they are first asked for.
+`fold`, `judge` and `rejudge` are compiled at once; those behind `explain` and `facts` when they are first asked for.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from stream.core import windows
-from stream.core.events import FOREVER_MS, Event
-from stream.core.program import Answers, Ask, CellLayout, Cells, Decider, Definition, Rejudge
+from stream.core.events import Event
+from stream.core.program import Answers, Ask, CellLayout, Cells, Decider, Definition, Explanation, Rejudge
 from stream.errors import Place
 from stream.rules.asks import asks_of, cell_key
 from stream.rules.canonical import (
@@ -29,11 +28,12 @@ from stream.rules.canonical import (
     digest,
     part_hash,
 )
-from stream.rules.conversions import converter, day_of, shown
-from stream.rules.explain import Explainer, atoms_of, is_private
+from stream.rules.conversions import converter, day_of
+from stream.rules.explain import Explainer, Run
 from stream.rules.generate_conditions import CustomerExpressions
 from stream.rules.generate_fold import event_names, write_fold
 from stream.rules.generate_judge import FunctionWriter
+from stream.rules.generate_told import TOLD_HELPERS, atoms_of, is_private, shown_values
 from stream.rules.generate_values import HELPERS
 from stream.rules.lookback import longest_lookback_ms
 from stream.rules.needs import Cell, Needs, leaf_key, whole_leaves
@@ -42,9 +42,6 @@ from stream.rules.source import Module
 from stream.rules.state_size import check_state_size
 from stream.rules.tree import Definitions, DimensionDefinition, Node, SegmentDefinition
 from stream.rules.turning import search
-
-MOST_STEPS = 64
-"""Breakpoints looked at for a proven flip; a definition with more before its next flip names none."""
 
 CELLS_VERSION = "1"
 """To be raised when a cell's contents come to mean something else although its layout says the same."""
@@ -57,8 +54,6 @@ _WINDOW_HELPERS: dict[str, Any] = {
         "distinct_between",
     )
 }  # fmt: skip
-
-Run = Callable[[Cells, int], Any]
 
 
 def compile_program(definitions: Definitions) -> CompiledProgram:
@@ -103,11 +98,10 @@ class CompiledProgram:
         self.layout = tuple(_layout(definitions, cell) for cell in self._needs)
         self.merged_at = self._needs.merged_at
         self.fingerprint = digest(CELLS_VERSION, *map(repr, self.layout))
-        self._bounded = [self._bounded_cells(each.name) for each in self.definitions]
         self.longest_lookback_ms = longest_lookback_ms(definitions)
         self.event_names: tuple[str, ...] = event_names(self._needs)
         self.absence_events: tuple[str, ...] = absence_events(definitions)
-        self._helpers = {**HELPERS, **_WINDOW_HELPERS, "search": search, **self._zone_helpers()}
+        self._helpers = {**HELPERS, **_WINDOW_HELPERS, **TOLD_HELPERS, "search": search, **self._zone_helpers()}
         module = Module()
         changed = write_fold(module, self._needs)
         writer = FunctionWriter(module, definitions, self._needs)
@@ -121,45 +115,25 @@ class CompiledProgram:
         self.merged: Callable[[Cells], int] = loaded["merged"]
         self.judge: Callable[[Cells, int], tuple[Answers, int]] = loaded["judge"]
         self.rejudge: Callable[[Event], Rejudge | None] = loaded["rejudge"]
-        self._own: dict[int, Run] = {}
-        self._carried: dict[int, Run] = {}
-        self._explainer = Explainer(self._needs, self._function)
+        self._explainers: dict[int, Explainer] = {}
+
+    def explain(self, index: int, cells: Cells, now_ms: int) -> Explanation:
+        """Why this answer is as it is, until when, and what goes with it: at most 20 reasons, values of private traits
+        withheld from them, but carried where the segment names them."""
+        return (self._explainers.get(index) or self._explainer(index)).explain(cells, now_ms)
+
+    def because(self, index: int, cells: Cells, now_ms: int) -> list[Decider]:
+        """The reasons alone."""
+        return self._explainer(index).because(cells, now_ms)
 
     def valid_until(self, index: int, cells: Cells, now_ms: int) -> int | None:
         """The proven instant at which this answer changes if nothing happens; None when none is proven."""
-        own = self._own_judge(index)
-        present, turns_ms = own(cells, now_ms)
-        for _ in range(MOST_STEPS):
-            if turns_ms >= FOREVER_MS:
-                return None
-            answer, later_ms = own(cells, turns_ms)
-            if answer != present:
-                return int(turns_ms)
-            turns_ms = later_ms
-        return None
-
-    def because(self, index: int, cells: Cells, now_ms: int) -> list[Decider]:
-        """The conditions that decided this answer, at most 20; values of private traits are withheld."""
-        answer = self._own_judge(index)(cells, now_ms)[0]
-        return self._explainer.because(self._known[index], answer, cells, now_ms)
-
-    def carried(self, index: int, cells: Cells, now_ms: int) -> dict[str, Any]:
-        """The values of the segment's `with:`, private ones included; instants as RFC 3339 text."""
-        definition = self._known[index]
-        if not isinstance(definition, SegmentDefinition) or not definition.carried:
-            return {}
-        if index not in self._carried:
-            self._carried[index] = self._values([value for _, value in definition.carried])
-        found = self._carried[index](cells, now_ms)
-        return {name: shown(each, value.type) for (name, value), each in zip(definition.carried, found, strict=True)}
+        return self._explainer(index).valid_until(cells, now_ms)
 
     def facts(self, cells: Cells, now_ms: int) -> dict[str, Any]:
         """The named facts; instants as RFC 3339 text; None for those that rest on a private trait."""
-        found = self._facts(cells, now_ms)
-        return {
-            fact.name: None if private else shown(each, fact.value.type)
-            for fact, private, each in zip(self._tree.facts, self._private_facts, found, strict=True)
-        }
+        found: dict[str, Any] = self._facts(cells, now_ms)
+        return found
 
     def held_out(self, index: int, customer_id: str) -> bool | None:
         """Whether the customer is in the segment's control group; None where there is none. By hash alone, so a larger
@@ -174,10 +148,6 @@ class CompiledProgram:
     def resting_on(self, event: str) -> tuple[int, ...]:
         """The definitions that rest on track events of this name, themselves or through one they name."""
         return resting_on(self._tree, event)
-
-    def approximate(self, index: int, cells: Cells) -> bool:
-        """Whether this answer, those it depends on, or what is carried with it rest on merged or dropped entries."""
-        return any(cell.is_full(cells[at]) for at, cell in self._bounded[index])
 
     def asks(self, index: int) -> tuple[Ask, ...]:
         """What a definition and all it depends on ask of the past."""
@@ -215,33 +185,41 @@ class CompiledProgram:
 
     def atoms(self, cells: Cells, now_ms: int) -> list[bool | None]:
         """The truth of each of `conditions`: for coverage, not for speed."""
-        return [self._explainer.holds(atom, cells, now_ms) for _, atom in self._conditions]
+        found: list[bool | None] = self._truths(cells, now_ms)
+        return found
 
     # -- functions made when asked for ---------------------------------------------------------------------------------
 
-    @cached_property
-    def _facts(self) -> Run:
-        return self._values([fact.value for fact in self._tree.facts])
-
-    @cached_property
-    def _private_facts(self) -> list[bool]:
-        return [is_private(fact.value) for fact in self._tree.facts]
-
-    def _values(self, nodes: list[Node]) -> Run:
-        return self._function(nodes, lambda to: f"[{', '.join(to.value(node) for node in nodes)}]")
-
-    def _function(self, nodes: list[Node], finish: Callable[[CustomerExpressions], str]) -> Run:
+    def own(self, name: str) -> Run:
+        """(answer of the definition, the instant at which it may differ)"""
         module = Module()
-        FunctionWriter(module, self._tree, self._needs).look("look", nodes, finish)
-        run: Run = module.load(self._helpers, f"definitions {self.hash}")["look"]
+        return self._loaded(module, FunctionWriter(module, self._tree, self._needs).own(name))
+
+    def look(self, nodes: list[Node], finish: Callable[[CustomerExpressions], str]) -> Run:
+        """What `finish` writes about expressions at one instant."""
+        module = Module()
+        return self._loaded(module, FunctionWriter(module, self._tree, self._needs).look("look", nodes, finish))
+
+    def _loaded(self, module: Module, name: str) -> Run:
+        run: Run = module.load(self._helpers, f"definitions {self.hash}")[name]
         return run
 
-    def _own_judge(self, index: int) -> Run:
-        if index not in self._own:
-            module = Module()
-            name = FunctionWriter(module, self._tree, self._needs).own(self._known[index].name)
-            self._own[index] = module.load(self._helpers, f"definitions {self.hash}")[name]
-        return self._own[index]
+    def _explainer(self, index: int) -> Explainer:
+        if index not in self._explainers:
+            bounded = self._bounded_cells(self.definitions[index].name)
+            self._explainers[index] = Explainer(self._known[index], self._needs, bounded, self)
+        return self._explainers[index]
+
+    @cached_property
+    def _facts(self) -> Run:
+        facts = self._tree.facts
+        told = [(fact.name, None if is_private(fact.value) else fact.value) for fact in facts]
+        return self.look([value for _, value in told if value is not None], shown_values(told))
+
+    @cached_property
+    def _truths(self) -> Run:
+        atoms = [atom for _, atom in self._conditions]
+        return self.look(atoms, lambda to: f"[{', '.join(to.condition(atom) for atom in atoms)}]")
 
     def _zone_helpers(self) -> dict[str, Any]:
         zone = ZoneInfo(self._tree.zone)

@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stream.core.instants import to_text_or_none
 from stream.rules.tree import Type
 from stream.rules.values import cut, number
 
@@ -135,10 +134,8 @@ def day_of(zone: ZoneInfo) -> Callable[[int], int]:
     return day
 
 
-def shown(value: Any, type_: Type) -> Any:
-    """A value as it is given out: instants as text, whole numbers as int, durations as ms."""
-    if type_ is Type.INSTANT:
-        return to_text_or_none(value)
+def plain(value: Any) -> Any:
+    """A value that is no instant as it is given out: whole numbers as int, durations as ms, a list as it is now."""
     if value.__class__ is float:
         return number(round(value * 1_000_000)) if abs(value) < _LARGEST else value
-    return value
+    return list(value) if value.__class__ is list else value

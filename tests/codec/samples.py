@@ -11,7 +11,7 @@ from stream.codec.instants import LAST_MS
 from stream.core.changes import Change, ClockCause, ErasureCause, EventCause
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.profile import Profile
-from stream.core.program import Decider, Definition
+from stream.core.program import Condition, Decider, Definition
 
 NOW_MS = 1_788_424_212_512  # 2026-09-03T08:30:12.512Z
 DAY_MS = 86_400_000
@@ -72,7 +72,7 @@ def a_change(**other: Any) -> Change:
         "effective_ms": NOW_MS,
         "decided_ms": NOW_MS + 350,
         "cause": ClockCause(NOW_MS),
-        "because": [Decider("spend_365d >= 200", True, 250, "shop.yaml", 36)],
+        "because": [Decider(Condition("spend_365d >= 200", True, "shop.yaml", 36), 250)],
         "valid_until_ms": NOW_MS + 180 * DAY_MS,
         "control": False,
         "replayed": False,
@@ -126,15 +126,15 @@ causes = st.one_of(
     st.builds(EventCause, st.none() | texts, st.text(min_size=1, max_size=256), instants, offsets, traceparents),
     st.builds(ClockCause, instants),
 )
-deciders = st.builds(
-    Decider,
+conditions = st.builds(
+    Condition,
     expression=st.text(min_size=1, max_size=600),
     holds=st.booleans(),
-    value=scalars | st.text(max_size=300) | st.lists(scalars, max_size=30),
     file=st.just("shop.yaml"),
     line=st.integers(1, 9999),
     withheld=st.booleans(),
 )
+deciders = st.builds(Decider, conditions, scalars | st.text(max_size=300) | st.lists(scalars, max_size=30))
 
 
 @st.composite

@@ -24,10 +24,10 @@ class Stumbling:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._program, name)
 
-    def because(self, index: int, cells: list[Any], now_ms: int) -> Any:
+    def explain(self, index: int, cells: list[Any], now_ms: int) -> Any:
         if now_ms == BAD_DUE_MS:
             raise ZeroDivisionError("a bug of ours")
-        return self._program.because(index, cells, now_ms)
+        return self._program.explain(index, cells, now_ms)
 
 
 class Told(Observer):

@@ -119,7 +119,7 @@ def test_a_failure_stands_at_its_row_and_names_the_conditions_that_decided() -> 
     (failure,) = run(case([BOUGHT], ["{at: 0d, not_in: buyer}"])).failures
     line = HEAD.count("\n") + 6
     assert (failure.case, failure.problem.place.file, failure.problem.place.line) == ("a case", FILE, line)
-    assert [(decider.expression, decider.holds, decider.value) for decider in failure.because] == [
+    assert [(decider.condition.expression, decider.condition.holds, decider.value) for decider in failure.because] == [
         ("orders >= 1", True, 1)
     ]
     assert f"{FILE}:16: orders >= 1 holds (1)" in str(failure)

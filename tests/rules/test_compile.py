@@ -245,9 +245,9 @@ def test_cells_do_not_depend_on_the_order_of_arrival(order: list[int], later: in
 def test_more_events_than_are_kept_make_the_answers_approximate() -> None:
     program = segment_of("count(purchase, 7d) > count(viewed, 7d)")
     customer = Customer(program).sees(*(event(START + number) for number in range(CAP)))
-    assert program.approximate(0, customer.cells) is False
+    assert program.explain(0, customer.cells, START).approximate is False
     customer.sees(event(START + CAP))
-    assert program.approximate(0, customer.cells) is True
+    assert program.explain(0, customer.cells, START).approximate is True
 
 
 def test_the_newest_instants_answer_exactly_however_many_more_there_are() -> None:
@@ -258,7 +258,7 @@ def test_the_newest_instants_answer_exactly_however_many_more_there_are() -> Non
         "  told:\n    when: orders >= 1\n    with: {n: orders}\n"
     )
     customer = Customer(program).sees(*(event(START + number) for number in range(CAP + 1)))
-    found = [program.approximate(index, customer.cells) for index in range(4)]
+    found = [program.explain(index, customer.cells, START).approximate for index in range(4)]
     assert found == [False, True, True, True]
 
 
@@ -296,9 +296,9 @@ def test_definitions_build_on_each_other_in_any_order_of_the_file() -> None:
 
 def test_carried_values_hold_private_traits_and_instants_as_text() -> None:
     customer = Customer(program_of(LIFECYCLE)).sees(event(START), call("identify", START, {"email": "a@b"}))
-    carried = customer.program.carried(1, customer.cells, START)
+    carried = customer.program.explain(1, customer.cells, START).carried
     assert carried == {"email": "a@b", "last_order": "2025-01-01T00:00:00.000Z"}
-    assert customer.program.carried(0, customer.cells, START) == {}
+    assert customer.program.explain(0, customer.cells, START).carried == {}
 
 
 def test_a_larger_control_group_keeps_those_a_smaller_one_held_out() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from stream.core.program import Decider
-from stream.rules.explain import MOST_DECIDERS
+from stream.core.program import Condition, Decider
+from stream.rules.generate_told import MOST_DECIDERS
 from tests.rules.trees import DAY, START, Customer, call, event, program_of, segment_of
 
 
 def reasons(customer: Customer, now: int, index: int = 0) -> list[tuple[str, bool, object]]:
     found = customer.program.because(index, customer.cells, now)
-    return [(each.expression, each.holds, each.value) for each in found]
+    return [(each.condition.expression, each.condition.holds, each.value) for each in found]
 
 
 def test_all_parts_of_an_and_that_holds_decide() -> None:
@@ -61,7 +61,7 @@ def test_a_stage_is_decided_by_its_condition_and_by_what_failed_before_it() -> N
 def test_the_value_of_a_private_trait_is_withheld() -> None:
     customer = Customer(segment_of('traits.email == "a@b"')).sees(call("identify", START, {"email": "a@b"}))
     (decider,) = customer.program.because(0, customer.cells, START)
-    assert decider == Decider('traits.email == "a@b"', True, None, "tests.yaml", 17, withheld=True)
+    assert decider == Decider(Condition('traits.email == "a@b"', True, "tests.yaml", 17, withheld=True), None)
 
 
 def test_a_count_of_which_only_the_newest_are_kept_says_or_more() -> None:
@@ -101,3 +101,23 @@ def test_a_fact_on_a_private_trait_is_not_given_out() -> None:
         call("identify", START, {"email": "A"})
     )
     assert customer.program.facts(customer.cells, START) == {"mail": None}
+
+
+def test_a_condition_that_is_written_twice_in_a_line_is_told_once() -> None:
+    condition = "(count(purchase) >= 1 and count(viewed) >= 1) or count(purchase) >= 1"
+    customer = Customer(segment_of(condition)).sees(event(START))
+    assert reasons(customer, START) == [("count(purchase) >= 1", True, 1)]
+    customer.sees(event(START, "Product Viewed", offset=1))
+    assert reasons(customer, START) == [("count(purchase) >= 1", True, 1), ("count(viewed) >= 1", True, 1)]
+
+
+def test_what_decided_is_found_however_deep_facts_nest() -> None:
+    facts = ["  f0: count(purchase) >= 1"]
+    for number in range(1, 56):  # deeper than Python reads blocks, were each a block within the one before
+        other = f"and count(viewed) < {number}" if number % 2 else f"or count(viewed) >= {number}"
+        facts.append(f"  f{number}: f{number - 1} {other}")
+    customer = Customer(program_of("facts:\n" + "\n".join(facts) + "\nsegments:\n  it:\n    when: f55\n"))
+    customer.sees(call("page", START))
+    found = reasons(customer, START)
+    assert found[:2] == [("count(purchase) >= 1", False, 0), ("count(viewed) >= 2", False, 0)]
+    assert len(found) == MOST_DECIDERS

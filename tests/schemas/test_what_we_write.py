@@ -14,7 +14,7 @@ from stream.codec.outbound import Encoder, Origin
 from stream.core.changes import Change
 from stream.core.events import Reason, Rejected
 from stream.core.profile import Profile
-from stream.core.program import Decider
+from stream.core.program import Condition, Decider
 from tests.codec.samples import (
     LIFECYCLE,
     NOW_MS,
@@ -139,7 +139,7 @@ def test_a_first_stage_comes_from_null() -> None:
 
 
 def test_the_value_of_a_private_trait_never_leaves() -> None:
-    secret = Decider("traits.email == null", False, "ada@example.com", "shop.yaml", 9, withheld=True)
+    secret = Decider(Condition("traits.email == null", False, "shop.yaml", 9, withheld=True), "ada@example.com")
     value, _ = written(a_change(because=[secret], carried={}))
     assert value["because"][0] == {
         "expression": "traits.email == null",
