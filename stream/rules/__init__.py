@@ -2,7 +2,7 @@
 
 `load`        files or texts -> definitions; `stored`: those that were deployed before
 `document`    strict YAML, every scalar with its place in the file; `sections`, `fields`: what stands where in it
-`expressions`, `literals`    an expression's text -> a parse tree, with exact places 
+`expressions`, `literals`    an expression's text -> a parse tree, with exact places
     `grammar`: the parser of grammar.lark, and its tables worked out before
 `check`       names and types resolved, all errors of all files at once -> the tree of `tree` (`walk` goes through it)
     by block: `declarations`, `stages`, `segments`, `cases_file`
