@@ -146,6 +146,7 @@ def lines_of(comparison: Comparison, forecast: Forecast | None) -> Iterator[str]
         yield f"undecided for customers of before, up to {format_quantity(until_ms, UNITS_MS)} long: {definition}"
     yield from (f"begins blank: {line}" for line in comparison.blank)
     yield from (f"warning: counts from the deployment on, as if nothing had been: {line}" for line in comparison.ever)
+    yield from (f"warning: fewer were kept, judged from those and what comes: {line}" for line in comparison.fewer)
     yield from (f"warning: null until the customer's next call that tells it: {name}" for name in comparison.traits)
     if forecast is None:
         yield "who would move: name the settings with --config"
@@ -187,6 +188,7 @@ def _compared(comparison: Comparison) -> dict[str, Any]:
         "undecided_ms": comparison.warming,
         "begin_blank": comparison.blank,
         "ever_begins_now": comparison.ever,
+        "ever_of_fewer": comparison.fewer,
         "traits_not_known_yet": comparison.traits,
     }
 

@@ -39,7 +39,7 @@ def known_since(ask: Ask, new: CellLayout, old: CellLayout | None, kept: Kept, b
     if old is None:
         return began_ms
     since_ms = kept.get(ask.key, NEVER_MS)
-    if _answers(old, ask):
+    if answers(old, ask):
         return began_ms if _was_summed(old, new) else since_ms
     return max(since_ms, began_ms if _was_summed(old, new) else _held_since(old, content))
 
@@ -66,8 +66,8 @@ def _was_summed(old: CellLayout, new: CellLayout) -> bool:
     return old.kind == "amounts" and old.sums_only and not new.sums_only
 
 
-def _answers(old: CellLayout, ask: Ask) -> bool:
-    """Whether the cell, as it was kept, holds what is asked whatever happened."""
+def answers(old: CellLayout, ask: Ask) -> bool:
+    """Whether a cell kept like this holds what is asked whatever happened."""
     if old.kind in _SINGLE or ask.reach_ms <= old.whole_ms:
         return True
     if ask.keep is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from stream.core.coverage import kept_since, warming_until
+from stream.core.coverage import answers, kept_since, warming_until
 from stream.core.events import FOREVER_MS
 from stream.rules.canonical import by_name, canonical
 from stream.rules.compile import CompiledProgram
@@ -29,6 +29,7 @@ class Comparison:
     revision   what must be done about `revision` first; None: nothing
     blank      words whose events were not kept before: what they ask about begins at the deployment
     ever       of them those that ask for ever: judged at once from what is known then
+    fewer      words that ask for ever of what was kept, but not for ever or fewer of it: judged at once from that
     traits     traits that are null until the customer's next identify or group call
     warming    definition -> how long after the deployment (ms) it is undecided at the most
     topics     extra topics that the old definitions did not have
@@ -38,6 +39,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     blank: tuple[str, ...] = ()
     ever: tuple[str, ...] = ()
+    fewer: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
     warming: dict[str, int] = field(default_factory=dict)
     topics: tuple[str, ...] = ()
@@ -47,18 +49,21 @@ def compare(old: tuple[Definitions, CompiledProgram], new: tuple[Definitions, Co
     """What is other in the new definitions."""
     before, after = old[1], new[1]
     kept = kept_since(before, {}, after, 0)
-    known = {cell.key for cell in before.layout}
+    known = {cell.key: cell for cell in before.layout}
     parts = {each.name: each.part for each in before.definitions}
     changed = [at for at, each in enumerate(after.definitions) if parts.get(each.name) != each.part]
-    missing = {
-        ask: None for at in changed for ask in after.asks(at) if ask.key not in known and ask.key != "first_seen"
-    }
+    asks = dict.fromkeys(ask for at in changed for ask in after.asks(at) if ask.key != "first_seen")
+    missing = [ask for ask in asks if ask.key not in known]
+    fewer = [
+        ask for ask in asks if ask.reach_ms >= FOREVER_MS and ask.key in known and not answers(known[ask.key], ask)
+    ]
     until = {after.definitions[at].name: warming_until(after, kept, at) for at in changed}
     return Comparison(
         revision=_revision(before, after),
         differences=tuple(_differences(old, new)),
         blank=_lines(f"{ask.place}: {ask.text}" for ask in missing if ask.reach_ms < FOREVER_MS),
         ever=_lines(f"{ask.place}: {ask.text}" for ask in missing if ask.reach_ms >= FOREVER_MS),
+        fewer=_lines(f"{ask.place}: {ask.text}" for ask in ever if not answers(known[ask.key], ask)),
         traits=_lines(
             ".".join(cell.key.split("\0")[1:])
             for cell in after.layout

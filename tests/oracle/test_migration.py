@@ -77,8 +77,11 @@ def can_be_covered(old: Program, new: Program, index: int) -> bool:
         kind = ask.key.partition("\0")[0]
         if former is None and (ask.reach_ms >= FOREVER_MS or kind in ("first", "first_seen")):
             return False
-        if former is not None and ask.reach_ms >= FOREVER_MS and former.longest_ms < FOREVER_MS and kind not in SINGLE:
-            return False
+        if former is None or ask.reach_ms < FOREVER_MS or kind in SINGLE:
+            continue
+        entries = former.keep if kind in ("newest", "instants") else former.limit
+        if former.longest_ms < FOREVER_MS or ask.keep is None or ask.keep > entries:
+            return False  # what the former definitions did not need for ever, or so much of, is gone
     return True
 
 

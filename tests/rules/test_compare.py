@@ -75,3 +75,11 @@ def test_what_begins_blank_counts_for_ever_or_is_a_trait_is_told_apart() -> None
     assert [line.partition(": ")[2] for line in comparison.blank] == ["count(page, 7d) >= 3"]
     assert [line.partition(": ")[2] for line in comparison.ever] == ["count(screen)"]
     assert comparison.traits == ("traits.age",)
+
+
+def test_what_asks_for_ever_of_more_than_was_kept_is_told() -> None:
+    kept = OLD + "  varied: {when: 'distinct(purchase.category) > 0'}\n"
+    comparison = compared(kept.replace("category) > 0", "category) > 4"), old=kept)
+    assert [line.partition(": ")[2] for line in comparison.fewer] == ["distinct(purchase.category) > 4"]
+    assert comparison.ever == ()
+    assert compared(kept, old=kept.replace("category) > 0", "category) > 4")).fewer == ()
