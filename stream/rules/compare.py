@@ -54,9 +54,7 @@ def compare(old: tuple[Definitions, CompiledProgram], new: tuple[Definitions, Co
     changed = [at for at, each in enumerate(after.definitions) if parts.get(each.name) != each.part]
     asks = dict.fromkeys(ask for at in changed for ask in after.asks(at) if ask.key != "first_seen")
     missing = [ask for ask in asks if ask.key not in known]
-    fewer = [
-        ask for ask in asks if ask.reach_ms >= FOREVER_MS and ask.key in known and not answers(known[ask.key], ask)
-    ]
+    ever = [ask for ask in asks if ask.reach_ms >= FOREVER_MS and ask.key in known]
     until = {after.definitions[at].name: warming_until(after, kept, at) for at in changed}
     return Comparison(
         revision=_revision(before, after),
