@@ -289,7 +289,7 @@ class Engine:
             self._fail(error)
         finally:
             self.outside.source.done(len(batch.records))
-            self._turns.taken()
+            self._turns.taken(len(batch.records))
 
     def _process(self, batch: Batch) -> None:
         task = self.tasks.get(batch.partition)

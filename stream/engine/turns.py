@@ -55,14 +55,16 @@ class Turns:
         self._source = source
         self._failed = failed
         self._taken = asyncio.Event()
+        self._taken_records = 0
         self._fired_s = 0.0  # what firing took for the commit to come
         self._spent = False  # that commit takes as many wakes as it may, and more wait
         self.wakes = FIRST_WAKES  # of a commit
 
     # -- records
 
-    def taken(self) -> None:
-        """A batch of records was taken in."""
+    def taken(self, records: int) -> None:
+        """A batch of so many records was taken in."""
+        self._taken_records += records
         self._taken.set()
 
     @property
@@ -71,10 +73,11 @@ class Turns:
         return sum(task.pending_work for task in self._live()) >= EARLY_COMMIT
 
     async def let_records_first(self) -> None:
-        """Wait, not under the lock, until what has been read is taken in."""
+        """Wait, not under the lock, until what has been read by now is taken in; batches come in their order."""
+        read = self._taken_records + self._source.underway
         with suppress(TimeoutError):
             async with asyncio.timeout(RECORDS_FIRST_S):
-                while self._source.underway and not self.much_is_pending:
+                while self._taken_records < read and not self.much_is_pending:
                     self._taken.clear()
                     await self._taken.wait()
 

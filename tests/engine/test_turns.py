@@ -97,6 +97,21 @@ async def test_a_commit_that_is_due_takes_in_what_has_been_read_though_no_wake_w
     assert [each.counts["accepted"] for each in journal(world)] == [3]
 
 
+async def test_a_commit_that_is_due_does_not_wait_for_what_is_read_after(monkeypatch):
+    monkeypatch.setattr(turns, "RECORDS_FIRST_S", 60.0)
+    world = shop(3)
+    worker = Worker(world, PROGRAM)
+    await worker.assign(0)
+    first, second = (worker.source.next_batch(0, 1) for _ in range(2))
+    await worker.engine.handle(first)
+    committing = asyncio.create_task(worker.engine.commit())
+    await asyncio.sleep(0)
+    worker.source.next_batch(0, 1)
+    await worker.engine.handle(second)
+    await asyncio.wait_for(committing, 10.0)
+    assert [each.counts["accepted"] for each in journal(world)] == [2]
+
+
 async def test_a_commit_of_very_much_does_not_wait_for_more(monkeypatch):
     monkeypatch.setattr(turns, "EARLY_COMMIT", 2)
     world = shop(3)
