@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import structlog
@@ -30,6 +30,8 @@ INIT_S = 60.0
 """Until a new producer must be initialised: an older one's commit may be under way, or the coordinator moving."""
 STUCK_S = 5.0
 """A call that takes so much longer than its time-out never ends."""
+SERVE_S = 0.5
+"""So often what librdkafka has to say is asked for while a call goes on."""
 QUEUE_FULL_S = 10.0
 QUEUE_WAIT_S = 0.05
 
@@ -105,13 +107,12 @@ class KafkaTransactions:
         producer = create(Producer, self._config, logger=LIBRDKAFKA_LOG)
         while True:
             try:
-                self._in_time(lambda: producer.init_transactions(CALL_S))
+                self._in_time(producer, lambda: producer.init_transactions(CALL_S))
                 break
             except KafkaException as exception:
                 error = error_of(exception)
                 if error.fatal() or not error.retriable() or time.monotonic() - started > INIT_S:
                     raise Fenced(f"the producer could not be initialised: {describe(error)}") from exception
-                producer.poll(0)  # librdkafka's own log comes out here: it says why, be it a refused password
                 log.warning("producer_not_initialised_yet", error=error.name())
         old, self._producer = self._producer, producer
         if old is not None:
@@ -158,18 +159,23 @@ class KafkaTransactions:
 
     def _call(self, call: Callable[[], Any], otherwise: type[Exception] | None = None) -> None:
         try:
-            self._in_time(call)
+            self._in_time(self._open(), call)
         except KafkaException as exception:
             raise _meaning(exception, otherwise) from exception
 
-    def _in_time(self, call: Callable[[], Any]) -> None:
+    def _in_time(self, producer: Producer, call: Callable[[], Any]) -> None:
         """Raises Fenced when the call does not return: librdkafka (2.16.0 seen) at times never ends
         `send_offsets_to_transaction` after connections were reset, whatever time-out it was given. The process must
-        end then: its poll thread goes on, so nobody else would ever get its partitions."""
-        try:
-            self._calls.submit(call).result(CALL_S + STUCK_S)
-        except TimeoutError as exception:
-            raise Fenced(f"a call of the producer with a time-out of {CALL_S:.0f} s did not return") from exception
+        end then: its poll thread goes on, so nobody else would ever get its partitions.
+
+        A call that takes long has a reason, be it a refused password: librdkafka's log of it comes out by polling."""
+        answer = self._calls.submit(call)
+        give_up = time.monotonic() + CALL_S + STUCK_S
+        while not wait([answer], SERVE_S).done:
+            producer.poll(0)
+            if time.monotonic() > give_up:
+                raise Fenced(f"a call of the producer with a time-out of {CALL_S:.0f} s did not return")
+        answer.result()
 
     def _on_journal(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

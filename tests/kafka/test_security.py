@@ -181,32 +181,32 @@ def test_who_is_not_let_in_is_told_why_in_one_line_without_a_secret(
 def test_a_worker_whose_password_is_changed_while_it_runs_says_so_and_repeats_no_secret(
     broker: SecureKafka, certificates: Certificates, tmp_path: Path, frozen: bool
 ) -> None:
-    """It goes on with the connections it has, and is refused when the broker comes back with another password: at its
-    next request, or where the commit that was under way makes it begin with a new producer."""
+    """It is refused where it next must log in. It goes on, or ends and is started again: its log says why."""
     (tmp_path / "password").write_text(PASSWORD)
     kafka = sasl_over_tls(broker, certificates) | {
         "sasl.mechanism": "PLAIN", "sasl.password": {"file": str(tmp_path / "password")},
     }  # fmt: skip
     with pipeline(broker, tmp_path / "run", kafka) as running:
-        worker = running.start(
-            "a", SEGMENTER_LOG="debug", **({"SEGMENTER_CRASH_AT": "before-commit:2:freeze"} if frozen else {})
-        )
+        freeze = {"SEGMENTER_CRASH_AT": "before-commit:2:freeze"} if frozen else {}
+        worker = running.start_ready(SEGMENTER_LOG="debug", **freeze)
         if frozen:
             for customer in ("kim", "lee"):
                 running.send([(customer, ORDER, int(time.time() * 1000))])
                 running.wait_for(lambda: running.caught_up() or worker.frozen, worker=worker)
             running.wait_for(lambda: worker.frozen, worker=worker)
-        else:  # one that has not begun yet would not be let in at all
-            running.wait_for(lambda: worker.get("/readyz")[0] == 200, worker=worker)
         properties = broker.directory / "server.properties"
         before = properties.read_text()
         properties.write_text(before.replace(f'user_{USER}="{PASSWORD}"', f'user_{USER}="changed"'))
+
+        def says_why() -> bool:
+            running.supervise(running.workers[-1], SEGMENTER_LOG="debug")
+            return "Authentication failed" in worker.log
+
         try:
             broker.restart()
             if frozen:
                 worker.thaw()
-            running.wait_for(lambda: "Authentication failed" in worker.log, worker=worker)
-            assert worker.get("/livez")[0] == 200
+            running.wait_for(says_why)
         finally:
             properties.write_text(before)
             broker.restart()
