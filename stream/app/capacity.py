@@ -21,10 +21,10 @@ class Figure:
     what: str
 
 
-WARM = Figure(17_569, "events/s", "one worker, 50,000 customers")
+WARM = Figure(20_558, "events/s", "one worker, 50,000 customers")
 COLD = Figure(16_346, "events/s", "one worker, 300,000 customers, cold cache")
-RESTORE = Figure(97_142, "customers/s", "restore from the state topic alone")
-REOPEN = Figure(113_173, "customers/s", "start with the local copy whole")
+RESTORE = Figure(116_201, "customers/s", "restore from the state topic alone")
+REOPEN = Figure(244_891, "customers/s", "start with the local copy whole")
 CHANGES = Figure(0.22, "changes/event", "customers who order, browse and fall silent")
 EVENT = Figure(277, "bytes", "an event")
 STATE = Figure(930, "bytes", "a customer's state record")

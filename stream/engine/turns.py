@@ -23,11 +23,11 @@ EARLY_COMMIT = 20_000
 """Events and changes pending: a commit of more would hold up everything for long."""
 
 RECORDS_FIRST_S = 0.25
-"""So long at most records are taken in before a commit that is due: as long as it and its wakes keep them out."""
+"""So long at most records are taken in before a commit that is due."""
 
-BUSY_S = 0.25
+BUSY_S = 0.15
 """A record waits for at most two of these, one before it is taken in and one with its commit, and for the records that
-are taken in with it: that leaves a second's p99 room on a busy machine."""
+are taken in with it. With 0.25, 1,000 events/s beside a million wakes had a p99 of 1.13 s."""
 
 FIRST_WAKES = 1_000
 """Until it is known what wakes cost here. One that changes something costs some 150 us with its part of the commit."""
@@ -118,4 +118,4 @@ class Turns:
 def next_wakes(wakes: int, busy_s: float) -> int:
     """What a commit may take after one of so many wakes that kept the worker busy for so long."""
     factor = BUSY_S / max(busy_s, BUSY_S / LARGEST_STEP)
-    return min(MOST_WAKES, max(LEAST_WAKES, int(wakes * max(factor, 1 / LARGEST_STEP))))
+    return min(MOST_WAKES, max(LEAST_WAKES, round(wakes * max(factor, 1 / LARGEST_STEP))))
