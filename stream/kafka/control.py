@@ -8,15 +8,18 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream.codec.control import Control, decode_control, encode_control
 from stream.codec.levels import level_asked
 from stream.config import Settings
-from stream.kafka.errors import KafkaUnreachable, create, describe, error_of
+from stream.kafka.errors import KafkaUnreachable, create, describe, error_of, is_passing
 from stream.kafka.settings import control_producer_config, side_config
 
 ASK_S = 5.0
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 1.0
 READ_S = 0.02
 BATCH = 1_000
 PARTITION = 0
@@ -38,9 +41,12 @@ class KafkaControls:
     def read(self) -> Mapping[str, Control | None]:
         with self._lock:
             try:
-                self._read_to_end(time.monotonic() + ASK_S)
+                for attempt in stamina.retry_context(
+                    on=is_passing, attempts=None, timeout=ASK_S, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S
+                ):
+                    with attempt:
+                        self._read_to_end(time.monotonic() + ASK_S)
             except KafkaException as exception:
-                self._forget()
                 raise KafkaUnreachable(f"{self._topic}: {describe(error_of(exception))}") from exception
             return dict(self._told)
 
@@ -73,6 +79,14 @@ class KafkaControls:
             self._forget()
 
     def _read_to_end(self, until_s: float) -> None:
+        """Whoever fails begins anew the next time: the handle may have missed something, or know a former leader."""
+        try:
+            self._read_on(until_s)
+        except KafkaException:
+            self._forget()
+            raise
+
+    def _read_on(self, until_s: float) -> None:
         is_new = self._consumer is None
         if self._consumer is None:
             self._consumer = create(Consumer, self._consumer_config)
@@ -102,7 +116,6 @@ class KafkaControls:
         self._told[key] = None if value is None else decode_control(value, message.timestamp()[1])
 
     def _forget(self) -> None:
-        """Begin anew with the next question: a handle that failed may have missed something."""
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
