@@ -30,13 +30,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.refusal: KafkaError | None = None  # the newest: wrong credentials, a certificate that does not do
-        self.trouble: KafkaError | None = None  # the newest of any other kind that says why
+        self.trouble: KafkaError | None = None  # of any other kind, the one that says most
 
     def hear(self, error: KafkaError) -> None:
         if error.code() in _REFUSALS:
             self.refusal = error
-        elif error.code() != KafkaError._ALL_BROKERS_DOWN and not (self.trouble and "Disconnected" in error.str()):
-            self.trouble = error  # those two say nothing of why
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN and _tells_more(error, self.trouble):
+            self.trouble = error
 
 
 def ask_topics(client: Any, heard: Heard, servers: str, seconds: float, topic: str | None = None) -> dict[str, Any]:
@@ -62,6 +62,11 @@ def ask_topics(client: Any, heard: Heard, servers: str, seconds: float, topic: s
                     f"no answer from the brokers at {servers} (are they running, and is kafka.bootstrap.servers "
                     f"right?): {describe(error_of(exception))}{trouble}"
                 ) from None
+
+
+def _tells_more(error: KafkaError, than: KafkaError | None) -> bool:
+    """A connection that is closed is told now with librdkafka's guess why, now without: the longest says most."""
+    return than is None or len(_plain(error)) > len(_plain(than))
 
 
 def _plain(error: KafkaError) -> str:
