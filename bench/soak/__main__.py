@@ -1,6 +1,7 @@
 """Faults by seed against a real broker and one to three workers under steady load; then the proof from the topics.
 
     python -m bench.soak --minutes 10 --seed 1
+    python -m bench.soak --minutes 10 --seed 1 --people      # they hold, release and deploy definitions meanwhile
 
 Ends with a line of figures and a JSON in bench/results/. A run that fails says its seed, and keeps the broker's
 directory, with all topics in it, and the workers' logs.
@@ -25,9 +26,10 @@ from confluent_kafka import KafkaException
 
 from bench.report import machine_facts
 from bench.results import results_folder
-from bench.soak.faults import FAULTS, TAKEOVER, choose
+from bench.soak.faults import FAULTS, TAKEOVER, Fault
 from bench.soak.field import Field, SoakFailed, soak_field
 from bench.soak.load import Load, Sent
+from bench.soak.people import PEOPLE, release, wait_carried_over
 from bench.soak.truth import Found, examine
 from tests.kafka.apache import KafkaFailed, missing_programs
 
@@ -46,6 +48,7 @@ class Run:
 
     minutes: float
     seed: int
+    people: bool = False
     faults: Counter[str] = field(default_factory=Counter)
     takeovers_s: list[float] = field(default_factory=list)
     outages_s: list[float] = field(default_factory=list)
@@ -69,7 +72,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     facts = machine_facts()
     directory = Path(tempfile.mkdtemp(prefix=f"segmenter-soak-{given.seed}-"))
-    run = Run(given.minutes, given.seed)
+    run = Run(given.minutes, given.seed, given.people)
     kept: Path | None = None
     try:
         with soak_field(directory, given.seed) as here:
@@ -99,13 +102,18 @@ def _torment(here: Field, run: Run, rate: float) -> None:
     load.start()
     end = time.monotonic() + run.minutes * 60
     here.pause(WARM_S)
+    happenings = FAULTS | PEOPLE if run.people else FAULTS
+    names, weights = list(happenings), [weight for _, weight in happenings.values()]
     while time.monotonic() < end:
-        name = choose(here)
-        _one(here, run, name)
+        name = here.dice.choices(names, weights)[0]
+        _one(here, run, name, happenings[name][0])
         if here.dice.random() >= BURST_SHARE:
             here.pause(here.dice.uniform(0.2, LONGEST_PAUSE_S))
     load.stop()
     here.wait_committed(here.ends())
+    if run.people:
+        release(here)
+        wait_carried_over(here)
     here.pause(QUIET_S)
     for worker in here.running.values():
         worker.process.terminate()
@@ -117,12 +125,12 @@ def _torment(here: Field, run: Run, rate: float) -> None:
     run.exits = dict(here.exits)
 
 
-def _one(here: Field, run: Run, name: str) -> None:
-    """One fault from its beginning to everything that lay in the input being read."""
+def _one(here: Field, run: Run, name: str, fault: Fault) -> None:
+    """One fault, or what people do, from its beginning to everything that lay in the input being read."""
     run.faults[name] += 1
     print(f"{time.strftime('%H:%M:%S')} {name}", file=sys.stderr, flush=True)
     started = time.monotonic()
-    happening = FAULTS[name][0](here)
+    happening = fault(here)
     next(happening)
     burst = here.dice.random() < BURST_SHARE
     if name in TAKEOVER:
@@ -139,7 +147,7 @@ def _one(here: Field, run: Run, name: str) -> None:
 
 
 def _prove(here: Field, run: Run, compare: int) -> None:
-    run.found = examine(here.pipeline, compare, run.seed)
+    run.found = examine(here.pipeline, compare, run.seed, only_final=run.people)
     command = [sys.executable, "-m", "stream.cli", "verify", "--config", str(here.pipeline.config("admin"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     run.verify = "clean" if done.returncode == 0 else f"exit {done.returncode}: {(done.stdout + done.stderr)[-4000:]}"
@@ -151,12 +159,13 @@ def _prove(here: Field, run: Run, compare: int) -> None:
 def figures(run: Run) -> str:
     """The line of figures: every count with what it was counted over."""
     found = run.found
-    kinds = ", ".join(f"{name} {run.faults[name]}" for name in FAULTS if run.faults[name])
+    kinds = ", ".join(f"{name} {run.faults[name]}" for name in FAULTS | PEOPLE if run.faults[name])
+    compared = f"{found.compared_changes} {'final answers' if run.people else 'changes'}"
     return (
         f"{'passed' if run.passed else 'FAILED'}: seed {run.seed}, {run.minutes:g} min, {found.events} events "
         f"({run.sent.kinds}), {found.changes} changes ({found.by_clock} of silence), {found.commits} commits; "
         f"{run.faults.total()} faults: {kinds}; "
-        f"lost {found.lost} and wrong {found.wrong} of {found.compared_changes} changes of "
+        f"lost {found.lost} and wrong {found.wrong} of {compared} of "
         f"{found.compared_customers} customers; doubled {found.doubled} and out of order {found.out_of_order} of "
         f"{found.changes} changes; early {found.early} of {found.by_clock}; hung transactions "
         f"{found.hung_transactions}; stalls {len(run.stalls)}; verify {run.verify.splitlines()[0]}; "
@@ -193,6 +202,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=100.0, help="events a second")
     parser.add_argument("--compare", type=int, default=150, help="customers that the oracle recomputes")
+    parser.add_argument("--people", action="store_true", help="holds, releases and changed definitions too")
     parser.add_argument("--json", action="store_true", help="print all of it instead of a line")
     parser.add_argument("--keep", action="store_true", help="keep the topics also when all is well")
     given = parser.parse_args()

@@ -48,7 +48,7 @@ def kill_at_a_point(field: Field) -> Iterator[None]:
     field.ended(worker)
     field.aside.add(worker.instance)
     point = f"{field.dice.choice(POINTS)}:{field.dice.randint(1, 9)}"
-    _wait_end(field, field.start(worker.instance, SEGMENTER_CRASH_AT=point), STOP_S)
+    field.wait_end(field.start(worker.instance, SEGMENTER_CRASH_AT=point), STOP_S)
     yield from _again(field, worker)
 
 
@@ -56,7 +56,7 @@ def terminate(field: Field) -> Iterator[None]:
     worker = field.any_worker()
     field.aside.add(worker.instance)
     worker.process.terminate()
-    _wait_end(field, worker, STOP_S)
+    field.wait_end(worker, STOP_S)
     yield from _again(field, worker)
 
 
@@ -66,7 +66,7 @@ def terminate_twice(field: Field) -> Iterator[None]:
     worker.process.terminate()
     time.sleep(field.dice.uniform(0.0, 0.3))
     worker.process.terminate()
-    _wait_end(field, worker, STOP_S)
+    field.wait_end(worker, STOP_S)
     yield from _again(field, worker)
 
 
@@ -104,7 +104,7 @@ def scale(field: Field) -> Iterator[None]:
     else:
         worker = field.running.pop(field.dice.choice(sorted(field.running)))
         worker.process.terminate()
-        _wait_end(field, worker, STOP_S)
+        field.wait_end(worker, STOP_S)
         field.ended(worker)
     yield
 
@@ -225,11 +225,6 @@ TAKEOVER = frozenset({
 })  # fmt: skip
 
 
-def choose(field: Field) -> str:
-    names = list(FAULTS)
-    return field.dice.choices(names, [FAULTS[name][1] for name in names])[0]
-
-
 def _have_company(field: Field) -> None:
     """At least two workers, all reading."""
     if len(field.running) == 1:
@@ -249,18 +244,10 @@ def _take_down(field: Field, worker: Worker) -> None:
         worker.kill()
     else:
         worker.process.terminate()
-        _wait_end(field, worker, STOP_S)
+        field.wait_end(worker, STOP_S)
 
 
 def _again(field: Field, worker: Worker) -> Iterator[None]:
     field.aside.discard(worker.instance)
     field.supervise()
     yield
-
-
-def _wait_end(field: Field, worker: Worker, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while worker.alive:
-        if time.monotonic() > end:
-            raise SoakFailed(f"worker {worker.instance} did not end within {seconds:.0f} s:\n{worker.log[-3000:]}")
-        time.sleep(0.02)

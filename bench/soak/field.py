@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ from tests.kafka.kit import end_offsets
 from tests.kafka.pipeline import Pipeline, Worker
 from tests.kafka.proxy import Proxy
 
-HERE = Path(__file__).parent
+DEFINITIONS = Path(__file__).parent / "definitions.yaml"
 PARTITIONS = 4
 INSTANCES = ("a", "b", "c")
 SESSION_S = 4.0
@@ -29,7 +30,9 @@ STALLS_BORNE = 3
 LOOK_S = 0.1
 PROPERTIES = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000", "log.cleaner.backoff.ms": "1000"}
 REFUSED = 5
-"""Exit code of a worker that refuses to start: never right here."""
+"""Exit code of a worker that refuses to start or go on: right only where newer definitions than its own are out."""
+CUSTOMERS_A_SECOND = 50
+"""So slowly customers are carried over to changed definitions that faults come in between."""
 
 
 class SoakFailed(Exception):
@@ -48,17 +51,21 @@ class Field:
     exits: Counter[str] = field(default_factory=Counter)
     stalls: list[str] = field(default_factory=list)
     aside: set[str] = field(default_factory=set)  # instances that are left alone while a fault has them
+    revision: int = 1  # of the definitions deployed
+    is_held: bool = False
 
     def __post_init__(self) -> None:
         self._side = Consumer({
             "bootstrap.servers": self.kafka.bootstrap, "group.id": f"{self.pipeline.prefix}shop", "log_level": 2,
             "isolation.level": "read_committed", "enable.auto.commit": False,
         })  # fmt: skip
+        self._revisions: dict[int, int] = {}  # process -> newest revision when it was started
 
     # -- workers
 
     def start(self, instance: str, **environment: str) -> Worker:
         worker = self.running[instance] = self.pipeline.start(instance, **environment)
+        self._revisions[worker.process.pid] = self.revision
         return worker
 
     def any_worker(self) -> Worker:
@@ -68,8 +75,15 @@ class Field:
         """Count how it ended."""
         code = worker.process.returncode
         self.exits[str(code)] += 1
-        if code == REFUSED:
+        if code == REFUSED and self._revisions[worker.process.pid] == self.revision:
             raise SoakFailed(f"worker {worker.instance} refuses to start:\n{worker.log[-3000:]}")
+
+    def wait_end(self, worker: Worker, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while worker.alive:
+            if time.monotonic() > end:
+                raise SoakFailed(f"worker {worker.instance} did not end within {seconds:.0f} s:\n{worker.log[-3000:]}")
+            time.sleep(0.02)
 
     def supervise(self) -> None:
         """Start again whatever ended and is wanted."""
@@ -109,6 +123,16 @@ class Field:
                 started = time.monotonic()
             time.sleep(LOOK_S)
 
+    def remaining(self) -> int | None:
+        """Customers of earlier revisions; None while a partition has no owner that tells."""
+        told: dict[int, int] = {}
+        for worker in self.running.values():
+            code, body = worker.get("/status")
+            for each in json.loads(body)["partitions"] if code == 200 else []:
+                if each.get("revision") == self.revision:
+                    told[each["partition"]] = sum(each["customers_of_earlier_revisions"].values())
+        return sum(told.values()) if len(told) == PARTITIONS else None
+
     def logs(self) -> str:
         return "\n".join(
             f"--- {worker.instance}, exit code {worker.process.poll()}\n{worker.log[-3000:]}"
@@ -134,9 +158,13 @@ def soak_field(directory: Path, seed: int) -> Iterator[Field]:
         settings = {
             "session_timeout": f"{SESSION_S:.0f}s",
             "transaction_timeout": f"{TRANSACTION_S:.0f}s",
+            "definitions_rate": CUSTOMERS_A_SECOND,
             "kafka": {"bootstrap.servers": kafka.proxy_address},
         }
-        pipeline = Pipeline(kafka.bootstrap, "soak-", directory, PARTITIONS, HERE / "definitions.yaml", settings)
+        deployed = directory / "deployed" / DEFINITIONS.name
+        deployed.parent.mkdir()
+        deployed.write_text(DEFINITIONS.read_text())
+        pipeline = Pipeline(kafka.bootstrap, "soak-", directory, PARTITIONS, deployed, settings)
         ends.enter_context(pipeline)
         field = Field(kafka, proxy, pipeline, random.Random(seed))
         field.start("a")
