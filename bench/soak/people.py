@@ -5,6 +5,7 @@ A hold lasts until its next turn, and customers are carried over slowly, so that
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 
@@ -35,7 +36,7 @@ def deploy(field: Field) -> Iterator[None]:
     """The next revision, worker by worker. Some of its customers are carried over only after the fault that follows."""
     field.revision += 1
     new = field.pipeline.definitions.with_suffix(".new")
-    new.write_text(changed(field))
+    new.write_text(changed(field.dice, field.revision))
     new.rename(field.pipeline.definitions)
     for instance in sorted(field.running):
         worker = field.running[instance]
@@ -47,10 +48,9 @@ def deploy(field: Field) -> Iterator[None]:
     yield
 
 
-def changed(field: Field) -> str:
+def changed(dice: random.Random, revision: int) -> str:
     """The soak's definitions with other thresholds, perhaps without a segment, perhaps with one more."""
-    dice = field.dice
-    text = DEFINITIONS.read_text().replace("name: soak\n", f"name: soak\nrevision: {field.revision}\n")
+    text = DEFINITIONS.read_text().replace("name: soak\n", f"name: soak\nrevision: {revision}\n")
     text = text.replace("ago(9s)", f"ago({dice.choice((7, 9, 11))}s)")
     text = text.replace("silent(seen, 12s)", f"silent(seen, {dice.choice((10, 12, 14))}s)")
     text = text.replace(">= 300", f">= {dice.choice((200, 300, 400))}")

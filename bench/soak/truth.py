@@ -132,7 +132,7 @@ def _against_the_oracle(
     rows_there = [row_of(change) for change in changes if change["customer_id"] in chosen]
     if only_final:
         names = {each.name for each in (*definitions.dimensions, *definitions.segments)}
-        expected, there = Counter(_final(rows, names)), Counter(_final(rows_there, names))
+        expected, there = Counter(final_answers(rows, names)), Counter(final_answers(rows_there, names))
     else:
         expected, there = Counter(rows), Counter(rows_there)
     found.compared_customers, found.compared_changes = len(chosen), expected.total()
@@ -144,7 +144,7 @@ def _against_the_oracle(
         found.note(f"wrong: {row}")
 
 
-def _final(rows: Iterable[Row], names: set[str]) -> list[Row]:
+def final_answers(rows: Iterable[Row], names: set[str]) -> list[Row]:
     """(customer, definition, answer) of the definitions of these names; not being in a segment is no answer."""
     last: dict[tuple[str, str], str | int] = {}
     for customer_id, _, name, _, after, *_ in rows:
