@@ -38,7 +38,7 @@ def test_a_former_state_stays_readable_to_the_former_release_until_it_is_upgrade
     assert former.stop() == 0
 
     worker = quick.start_ready()
-    quick.wait_for(lambda: len(lapses(quick)) == 4, 20)
+    quick.wait_for(lambda: len(lapses(quick)) == 4)
     assert levels(quick) == [1]
     refused = command(quick, "hold", "clock", check=False)
     assert "run `segmenter state upgrade` first" in refused and held(worker) == []
@@ -56,13 +56,13 @@ def test_a_former_state_stays_readable_to_the_former_release_until_it_is_upgrade
     assert levels(quick) == [2] and "nothing is held" in command(quick, "holds")
     verify(quick)
     command(quick, "hold", "clock")
-    quick.wait_for(lambda: held(worker) == ["clock"], 10)
+    quick.wait_for(lambda: held(worker) == ["clock"])
     at_ms = now_ms()
     quick.send([("c0", order(at_ms, 10), at_ms)])
     quick.wait_for(lambda: now_ms() > at_ms + 4_000 + 3_000)
     assert len(lapses(quick)) == 4
     assert "released: clock\n" in command(quick, "release", "all")
-    quick.wait_for(lambda: len(lapses(quick)) == 5, 20)
+    quick.wait_for(lambda: len(lapses(quick)) == 5)
     worker.kill()
     worker = quick.start_ready()
     assert levels(quick) == [2] and worker.stop() == 0

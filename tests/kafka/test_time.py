@@ -62,7 +62,7 @@ def test_on_a_quiet_partition_a_lapse_appears_within_grace_and_a_second_and_a_ha
             worker.kill()
             quick.start_ready()
             ready_ms = now_ms()
-        quick.wait_for(lambda expected=1 + restarted: len(lapses(quick)) == expected, 20)
+        quick.wait_for(lambda expected=1 + restarted: len(lapses(quick)) == expected)
         record = next(
             r for r in quick.read("segment-changes") if b'"inactive"' in r.value and r.key == f"c{restarted}".encode()
         )
@@ -83,7 +83,7 @@ def test_customers_who_ordered_while_the_worker_was_down_do_not_lapse(quick):
     quick.send([(f"c{n}", order(again_ms, 10 + n), again_ms) for n in range(4)])
     quick.wait_for(lambda: now_ms() > at_ms + 9_000)
     quick.start_ready()
-    quick.wait_for(lambda: len(lapses(quick)) == 5, 20)
+    quick.wait_for(lambda: len(lapses(quick)) == 5)
     due = {value["customer_id"]: from_text(value["effective_at"]) for value in lapses(quick)}
     assert due == {**{f"c{n}": again_ms + 6_000 for n in range(4)}, "c4": at_ms + 6_000}
 
@@ -98,5 +98,5 @@ def test_an_order_in_an_upstreams_open_transaction_holds_back_the_lapse_until_it
     quick.wait_for(lambda: now_ms() > at_ms + 11_000)
     assert lapses(quick) == []
     upstream.commit()
-    quick.wait_for(lambda: len(lapses(quick)) == 1, 20)
+    quick.wait_for(lambda: len(lapses(quick)) == 1)
     assert from_text(lapses(quick)[0]["effective_at"]) == at_ms + 9_000
