@@ -22,7 +22,7 @@ class Figure:
 
 
 WARM = Figure(20_558, "events/s", "one worker, 50,000 customers")
-COLD = Figure(16_346, "events/s", "one worker, 300,000 customers, cold cache")
+COLD = Figure(12_962, "events/s", "one worker, 300,000 customers, cold cache")
 RESTORE = Figure(116_201, "customers/s", "restore from the state topic alone")
 REOPEN = Figure(244_891, "customers/s", "start with the local copy whole")
 CHANGES = Figure(0.22, "changes/event", "customers who order, browse and fall silent")
