@@ -53,11 +53,8 @@ def kill_at_a_point(field: Field) -> Iterator[None]:
 
 
 def terminate(field: Field) -> Iterator[None]:
-    worker = field.any_worker()
-    field.aside.add(worker.instance)
-    worker.process.terminate()
-    field.wait_end(worker, STOP_S)
-    yield from _again(field, worker)
+    field.restart(field.any_worker(), STOP_S)
+    yield
 
 
 def terminate_twice(field: Field) -> Iterator[None]:

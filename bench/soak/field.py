@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -79,11 +80,19 @@ class Field:
             raise SoakFailed(f"worker {worker.instance} refuses to start:\n{worker.log[-3000:]}")
 
     def wait_end(self, worker: Worker, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while worker.alive:
-            if time.monotonic() > end:
-                raise SoakFailed(f"worker {worker.instance} did not end within {seconds:.0f} s:\n{worker.log[-3000:]}")
-            time.sleep(0.02)
+        try:
+            worker.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            why = f"worker {worker.instance} did not end within {seconds:.0f} s:\n{worker.log[-3000:]}"
+            raise SoakFailed(why) from None
+
+    def restart(self, worker: Worker, seconds: float) -> None:
+        """In order: stopped by SIGTERM, and started again once it has ended."""
+        self.aside.add(worker.instance)
+        worker.process.terminate()
+        self.wait_end(worker, seconds)
+        self.aside.discard(worker.instance)
+        self.supervise()
 
     def supervise(self) -> None:
         """Start again whatever ended and is wanted."""

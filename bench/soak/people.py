@@ -33,18 +33,13 @@ def release(field: Field) -> None:
 
 
 def deploy(field: Field) -> Iterator[None]:
-    """The next revision, worker by worker. Some of its customers are carried over only after the fault that follows."""
+    """The next revision, worker by worker. Most customers are carried over only while the next faults happen."""
     field.revision += 1
     new = field.pipeline.definitions.with_suffix(".new")
     new.write_text(changed(field.dice, field.revision))
     new.rename(field.pipeline.definitions)
     for instance in sorted(field.running):
-        worker = field.running[instance]
-        field.aside.add(instance)
-        worker.process.terminate()
-        field.wait_end(worker, COMMAND_S)
-        field.aside.discard(instance)
-        field.supervise()
+        field.restart(field.running[instance], COMMAND_S)
     yield
 
 
@@ -75,10 +70,9 @@ def wait_carried_over(field: Field) -> None:
     """Until no partition has customers of an earlier revision."""
     end = time.monotonic() + RECOVERY_S
     while field.remaining() != 0:
-        field.supervise()
         if time.monotonic() > end:
             raise SoakFailed(f"not carried over within {RECOVERY_S:.0f} s: {field.remaining()} left\n{field.logs()}")
-        time.sleep(0.5)
+        field.pause(0.5)
 
 
 PEOPLE = {"hold or release": (hold_or_release, 8), "new definitions": (deploy, 4)}

@@ -11,7 +11,7 @@
 `simple`        small clients for commands
 `last_commits`  the last commit of each partition, off the ends of the topics
 `certificate`   when the client certificate of the settings ends
-`settings`, `errors`        what each client is told; what its errors mean
+`settings`, `errors`, `asking`      what each client is told; what its errors mean; asking again where they may pass
 
 Whatever but the poll thread must ask Kafka something does it through handles of its own, since calls from other threads
 starve behind a `consume` (confluent-kafka 2.16) and deadlock in a callback.

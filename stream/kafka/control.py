@@ -8,18 +8,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream.codec.control import Control, decode_control, encode_control
 from stream.codec.levels import level_asked
 from stream.config import Settings
-from stream.kafka.errors import KafkaUnreachable, create, describe, error_of, is_passing
+from stream.kafka.asking import attempts
+from stream.kafka.errors import KafkaUnreachable, create, describe, error_of
 from stream.kafka.settings import control_producer_config, side_config
 
 ASK_S = 5.0
-FIRST_WAIT_S = 0.1
-LONGEST_WAIT_S = 1.0
 READ_S = 0.02
 BATCH = 1_000
 PARTITION = 0
@@ -41,9 +39,7 @@ class KafkaControls:
     def read(self) -> Mapping[str, Control | None]:
         with self._lock:
             try:
-                for attempt in stamina.retry_context(
-                    on=is_passing, attempts=None, timeout=ASK_S, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S
-                ):
+                for attempt in attempts(ASK_S):
                     with attempt:
                         self._read_to_end(time.monotonic() + ASK_S)
             except KafkaException as exception:

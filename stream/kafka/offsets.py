@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import stamina
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream.config import Settings
 from stream.engine.interfaces import Committed
+from stream.kafka.asking import attempts, may_pass
 from stream.kafka.errors import KafkaRefused, KafkaUnreachable, create, describe, error_of, is_passing
 from stream.kafka.settings import admin_config, side_config
 
@@ -20,8 +20,6 @@ ASK_S = 5.0
 PATIENT_S = 90.0
 """A restore's questions: a dead owner's open transaction holds its offsets back until the broker aborts it, at most the
 transaction time-out (15 s) and the broker's interval of looking (10 s); a broker's restart takes longer still."""
-FIRST_WAIT_S = 0.1
-LONGEST_WAIT_S = 1.0
 
 Answer = TypeVar("Answer")
 
@@ -105,9 +103,7 @@ def _ask(ask: Callable[[], Answer], what: str, patience_s: float) -> Answer:
     try:
         if not patience_s:
             return ask()
-        for attempt in stamina.retry_context(
-            on=_may_pass, attempts=None, timeout=patience_s, wait_initial=FIRST_WAIT_S, wait_max=LONGEST_WAIT_S
-        ):
+        for attempt in attempts(patience_s):
             with attempt:
                 answer = ask()
         return answer
@@ -115,10 +111,6 @@ def _ask(ask: Callable[[], Answer], what: str, patience_s: float) -> Answer:
         if isinstance(exception, TimeoutError):
             raise KafkaUnreachable(f"{what}: no answer within {2 * ASK_S:.0f} s") from exception
         text = f"{what}: {describe(error_of(exception))}"
-        if _may_pass(exception):
+        if may_pass(exception):
             raise KafkaUnreachable(f"{text}, asked for {patience_s:.0f} s; are the brokers up?") from exception
         raise KafkaRefused(text) from exception
-
-
-def _may_pass(exception: Exception) -> bool:
-    return isinstance(exception, TimeoutError) or is_passing(exception)
