@@ -9,7 +9,7 @@ JOBS   ?= 2
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format lock audit clean
+.PHONY: help demo test bench lint format compiled pure lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,14 @@ format: $(READY) ## format the code and sort its imports
 	@$(BIN)/ruff check -q --select I --fix .
 	@$(BIN)/ruff format -q .
 
+compiled: $(READY) ## compile what is in an event's way, here; needs a C compiler. Then all the rest runs on it
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/compile.txt
+	@SEGMENTER_COMPILED=1 $(BIN)/python setup.py -q build_ext --inplace --parallel 2
+	@$(BIN)/segmenter version
+
+pure: ## plain Python again
+	@find stream -name '*.so' -delete
+
 lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them in requirements/
 	@$(BIN)/pip install -q --disable-pip-version-check uv
 	@$(BIN)/python requirements/lock.py
@@ -50,7 +58,7 @@ audit: $(READY) ## ask whether known vulnerabilities concern the locked packages
 	@[ -x $(VENV)/audit/bin/pip-audit ] || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install -q --disable-pip-version-check pip-audit; }
 	@$(BIN)/python requirements/audit.py $(VENV)/audit/bin/pip-audit
 
-clean: ## remove .venv, caches, the test broker's jars and the benchmark's rivals
+clean: pure ## remove .venv, caches, the test broker's jars and the benchmark's rivals
 	@rm -rf $(VENV) .kafka .rivals .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	@find stream tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 

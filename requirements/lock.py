@@ -1,6 +1,7 @@
 """Locks what pyproject.toml asks for: every package with its version and hashes, and no address of an index.
 
-`make lock` runs it. dev.txt is what the Makefile installs, run.txt what a worker needs, build.txt builds the package.
+`make lock` runs it. dev.txt is what the Makefile installs, run.txt what a worker needs, build.txt builds the package,
+compile.txt compiles it (setup.py).
 bench.txt draws the plots of the comparison with other engines, whose Python ones have their locks in bench/rivals/; all
 of these are installed into environments of their own.
 """
@@ -37,6 +38,7 @@ def main() -> None:
     # The smaller ones take their versions from the first, so that what runs is what was tested.
     lock("run.txt", "../pyproject.toml", "--constraint", "dev.txt")
     lock("build.txt", "-", "--constraint", "dev.txt", given="setuptools>=77\n")
+    lock("compile.txt", "-", "--constraint", "dev.txt", given="cython>=3.1\nsetuptools>=77\n")
     lock("bench.txt", "-", given="matplotlib>=3.10\n")
     lock(f"{RIVALS}/requirements-quix.txt", "-", given=QUIX)
     lock(f"{RIVALS}/requirements-faust.txt", "-", given=FAUST)

@@ -39,10 +39,24 @@ MAY_IMPORT = {
     "metric_families": set(),
     "revision_metrics": {"core"},
     "key_metrics": {"codec"},
+    "build": {"core"},
     "config": {"setting_values", "errors"},
     "setting_values": set(),
-    "app": {"kafka", "store", "engine", "codec", "rules", "core", "errors", "metrics", "config"},
-    "cli": {"app", "verify", "kafka", "store", "engine", "codec", "rules", "core", "errors", "metrics", "config"},
+    "app": {"kafka", "store", "engine", "codec", "rules", "core", "errors", "metrics", "config", "build"},
+    "cli": {
+        "app",
+        "verify",
+        "kafka",
+        "store",
+        "engine",
+        "codec",
+        "rules",
+        "core",
+        "errors",
+        "metrics",
+        "config",
+        "build",
+    },
 }
 
 ROOMS = {"faust": {"app"}, "mode": {"app"}, "confluent_kafka": {"kafka", "verify"}, "rocksdict": {"store"}}

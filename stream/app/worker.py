@@ -35,6 +35,7 @@ from stream.app.starting import Start
 from stream.app.status import EngineStatus
 from stream.app.tracebacks import summary
 from stream.app.watch import Watch
+from stream.build import is_compiled
 from stream.codec.levels import NEWEST_LEVEL
 from stream.config import Settings
 from stream.engine.engine import Engine, EngineSettings, Outside
@@ -108,6 +109,7 @@ def run_worker(
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
         definitions=program.hash, revision=program.version, partitions=partitions, listen=str(settings.listen),
+        compiled=is_compiled(),
     )  # fmt: skip
     worker = faust.Worker(
         built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
