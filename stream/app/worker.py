@@ -104,11 +104,15 @@ def run_worker(
     partitions = start.finish()
     built = build(settings, program, partitions, start, clock)
     _tell_certificate(settings, built.metrics)
-    logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
+    logging_config = set_up_logs(
+        settings.log, settings.log_format, built.metrics.count_log, built.recent.line, process=settings.process
+    )
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
         definitions=program.hash, revision=program.version, partitions=partitions, listen=str(settings.listen),
     )  # fmt: skip
+    if settings.process == 1 and partitions < settings.processes:  # one of them says it for all
+        log.warning("fewer_partitions_than_processes", partitions=partitions, processes=settings.processes)
     worker = faust.Worker(
         built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
     )
