@@ -162,7 +162,8 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
         loaded_ms=clock(),
     )
     recent = Recent(clock)
-    observer = Observers(metrics, LogObserver(), RestoreProgress(), recent)
+    progress = RestoreProgress(False if settings.process else None)  # several would draw over each other
+    observer = Observers(metrics, LogObserver(), progress, recent)
     offsets = KafkaOffsets(settings)
     batches: asyncio.Queue[Batch] = asyncio.Queue()
     transactions = KafkaTransactions(settings, now_ms, start.look)  # the broker's clock is compared with the machine's
