@@ -5,6 +5,7 @@
     python -m bench large --events 500000          events/s with 1,000,000 customers
     python -m bench latency --rates 1000,10000,30000 --seconds 30
     python -m bench restore                        customers/s, from the changelog and from the local copy
+    python -m bench throughput --processes 2       with a worker of two processes; also latency, large and restore
     python -m bench standard --events 60000 --customers 5000 --seconds 8     a quick try of all of it
 
 These have a command line of their own (`--help`):
@@ -16,8 +17,8 @@ These have a command line of their own (`--help`):
     python -m bench page FOLDER                    puts its results into docs/, tables and plots
     python -m bench plots                          draws the plots of what is in docs/ again
 
-One worker process, exactly once, 100 ms commit interval, four partitions, events of 277 bytes. Broker, load and readers
-run on the same machine and take their share of its cores; the figures say how much.
+One worker, of one process unless said otherwise, exactly once, 100 ms commit interval, four partitions, events of 277
+bytes. Broker, load and readers run on the same machine and take their share of its cores; the figures say how much.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from bench.arguments import numbers
+from bench.arguments import number, numbers
 from bench.report import machine_facts, print_report, write_results
 from bench.results import Result
 from bench.rig import BenchFailed, Options
@@ -87,6 +88,7 @@ def _options(given: argparse.Namespace) -> Options:
         rates=tuple(given.rates),
         seconds=given.seconds,
         profile=given.profile,
+        processes=given.processes,
     )
 
 
@@ -100,6 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=1, help="runs of each scenario, each on a fresh broker")
     parser.add_argument("--rates", type=numbers, default=[5_000], help="events/s of latency, with commas")
     parser.add_argument("--seconds", type=int, default=30, help="how long latency is measured, at each rate")
+    parser.add_argument("--processes", type=number, default=1, help="of the worker; figures are of all together")
     parser.add_argument("--definitions", type=Path, default=HERE / "definitions.yaml")
     parser.add_argument("--profile", action="store_true", help="py-spy on the worker while it is measured; costs speed")
     given = parser.parse_args()

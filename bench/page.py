@@ -64,11 +64,16 @@ def published_name(result: dict[str, Any]) -> str:
         case "compare":
             return f"compare-{told['load']}"
         case "standard":
-            return f"standard-{told['scenario']}"
+            return f"standard-{told['scenario']}{_of_several(told)}"
         case "wakes":
-            return f"wakes-{told['pending'] or told['customers']}"
+            return f"wakes-{told['pending'] or told['customers']}{_of_several(told)}"
     chosen = {point["curve"] for point in result["points"]}
     return "curves" if len(chosen) > 1 else f"curves-{'-'.join(sorted(chosen))}"
+
+
+def _of_several(told: dict[str, Any]) -> str:
+    processes = told.get("processes", 1)  # results of before do not tell
+    return f"-{processes}-processes" if processes > 1 else ""
 
 
 def slim(result: dict[str, Any]) -> dict[str, Any]:

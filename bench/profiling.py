@@ -14,6 +14,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.kafka.process_tree import descendants
+
 RECORD_SECONDS = 20
 END_SECONDS = 15.0
 TOP = 25
@@ -43,7 +45,7 @@ class Profile:
 
 
 class Recorder:
-    """py-spy on one process. `start`, then `finish`; `close` ends it whatever happened."""
+    """py-spy on a worker's process, the first of several. `start`, then `finish`; `close` ends it whatever happened."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -59,7 +61,7 @@ class Recorder:
         program = Path(sys.executable).with_name("py-spy")
         self._process = subprocess.Popen(
             [str(program), "record", "-d", str(RECORD_SECONDS), "-f", "raw", "--function", "--threads",
-             "-o", str(self._file), "--pid", str(self._pid)],
+             "-o", str(self._file), "--pid", str(next(iter(descendants(self._pid)), self._pid))],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,  # Ctrl-C is for us: we end it
         )  # fmt: skip

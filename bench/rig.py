@@ -48,6 +48,7 @@ class Options:
     rates: tuple[int, ...]
     seconds: int
     profile: bool
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class Rig:
     @property
     def partitions(self) -> int:
         return self.pipeline.partitions
+
+    @property
+    def processes(self) -> int:
+        return self.pipeline.processes
 
     def start_worker(self, instance: str = "a") -> Worker:
         """Start it and return at once: it restores, joins and reads while we look on."""
@@ -190,11 +195,17 @@ def stand_on(
     prefix: str = "bench-",
     partitions: int = PARTITIONS,
     settings: dict[str, Any] | None = None,
+    processes: int = 1,
 ) -> Iterator[Rig]:
     """A pipeline of its own on a broker: topics, and no worker that outlives it. What it wrote to the broker stays."""
     with tempfile.TemporaryDirectory(prefix="segmenter-bench-") as directory, ExitStack() as ends:
         pipeline = Pipeline(
-            kafka.bootstrap, prefix, Path(directory), partitions, definitions, {**SETTINGS, **(settings or {})}
+            kafka.bootstrap,
+            prefix,
+            Path(directory),
+            partitions,
+            definitions,
+            {**SETTINGS, "processes": processes, **(settings or {})},
         )
         ends.push(pipeline)
         create_topics(pipeline)
@@ -204,7 +215,7 @@ def stand_on(
 @contextmanager
 def rig(options: Options) -> Iterator[Rig]:
     """A broker with topics; everything started on it is stopped and everything written removed at the end."""
-    with broker() as kafka, stand_on(kafka, options.definitions) as stand:
+    with broker() as kafka, stand_on(kafka, options.definitions, processes=options.processes) as stand:
         yield stand
 
 

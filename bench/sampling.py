@@ -13,6 +13,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.kafka.pipeline import Worker
+from tests.kafka.process_tree import descendants
 
 SAMPLE_EVERY_S = 0.5
 STALL_S = 60.0
@@ -41,15 +42,25 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Commits:
-    """Of the worker since it began, as its metrics tell. `phases`: seconds by phase of a commit."""
+    """Of the worker since it began, as its metrics tell, of all its processes together. `phases`: seconds by phase of a
+    commit."""
 
     count: float
     seconds: float
     phases: dict[str, float]
 
 
+def tree(pid: int) -> list[int]:
+    """A process and all below it: a worker of several has a supervisor first."""
+    return [pid, *descendants(pid)]
+
+
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of a process; 0 when it is gone."""
+    """User and system time of all threads of a process and of those below it; 0 of those that are gone."""
+    return sum(map(_cpu_seconds, tree(pid)))
+
+
+def _cpu_seconds(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -70,13 +81,14 @@ def busy_seconds() -> float:
 
 
 def peak_rss_bytes(pid: int) -> int:
-    """The most memory the process ever held; 0 when it is gone."""
-    return _memory(pid, "VmHWM")
+    """The most memory that the process and each of those below it ever held, be it at different times; 0 of those that
+    are gone."""
+    return sum(_memory(each, "VmHWM") for each in tree(pid))
 
 
 def rss_bytes(pid: int) -> int:
-    """The memory the process holds now; 0 when it is gone."""
-    return _memory(pid, "VmRSS")
+    """The memory the process and those below it hold now; 0 of those that are gone."""
+    return sum(_memory(each, "VmRSS") for each in tree(pid))
 
 
 def _memory(pid: int, name: str) -> int:
@@ -90,15 +102,24 @@ def _memory(pid: int, name: str) -> int:
 def commits(worker: Worker) -> Commits | None:
     """None when the worker does not answer."""
     _, text = worker.get("/metrics")
-    found = {
-        name: re.search(rf"^segmenter_commit_duration_seconds_{name}(?:\{{\}})? (\S+)$", text, re.M)
+    return commits_in(text)
+
+
+def commits_in(text: str) -> Commits | None:
+    """From what one or more processes tell at /metrics. None when it is not told."""
+    counts, seconds = (
+        [
+            float(value)
+            for value in re.findall(rf"^segmenter_commit_duration_seconds_{name}(?:\{{\}})? (\S+)$", text, re.M)
+        ]
         for name in ("count", "sum")
-    }
-    count, seconds = found["count"], found["sum"]
-    if not count or not seconds:
+    )
+    if not counts or not seconds:
         return None
-    phases = re.findall(r'^segmenter_commit_phase_seconds_sum\{phase="([^"]+)"\} (\S+)$', text, re.M)
-    return Commits(float(count[1]), float(seconds[1]), {phase: float(spent) for phase, spent in phases})
+    phases: dict[str, float] = {}
+    for phase, spent in re.findall(r'^segmenter_commit_phase_seconds_sum\{phase="([^"]+)"\} (\S+)$', text, re.M):
+        phases[phase] = phases.get(phase, 0.0) + float(spent)
+    return Commits(sum(counts), sum(seconds), phases)
 
 
 class CommittedEvents:

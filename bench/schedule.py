@@ -28,8 +28,8 @@ from bench.results import FOLDER, VARIABLE, Result
 END_S = 60.0
 """For a step that is told to end: it stops its broker and its workers, and writes what it has."""
 ROOT = Path(__file__).parents[1]
-RIVALS = "ours,kafka-streams,flink,quix,faust,bare"
-FEW = "ours,kafka-streams,flink-rocksdb,quix"
+RIVALS = "ours,ours-2,kafka-streams,kafka-streams-2,flink,quix,faust,bare"
+FEW = "ours,ours-2,kafka-streams,kafka-streams-2,flink-rocksdb,quix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ STEPS = (
     Step(
         "compare",
         f"compare --engines {RIVALS} --once faust,bare --runs 3 --events 600000 --no-plots",
-        840, 1_260, f"compare --engines {RIVALS} --runs 1 --events 20000 --customers 2000 --no-plots",
+        1_080, 1_560, f"compare --engines {RIVALS} --runs 1 --events 20000 --customers 2000 --no-plots",
     ),
     Step(
         "throughput",
@@ -82,12 +82,12 @@ STEPS = (
     Step(
         "skewed",
         f"compare --engines {FEW} --load skewed --runs 1 --events 400000 --no-plots",
-        190, 300, f"compare --engines {FEW} --load skewed --runs 1 --events 10000 --customers 1000 --no-plots",
+        280, 420, f"compare --engines {FEW} --load skewed --runs 1 --events 10000 --customers 1000 --no-plots",
     ),
     Step(
         "new",
         f"compare --engines {FEW} --load new --runs 1 --events 200000 --no-plots",
-        170, 300, f"compare --engines {FEW} --load new --runs 1 --events 10000 --customers 1000 --no-plots",
+        250, 420, f"compare --engines {FEW} --load new --runs 1 --events 10000 --customers 1000 --no-plots",
     ),
     Step(
         "ten-million",

@@ -79,7 +79,13 @@ def _standard(result: dict[str, Any]) -> str:
                 told = f"{goal[0]}: {verdict(goal[1](value))}" if goal else ""
                 lines.append(f"| {run['scenario']} | {words(name)} | {shown(name, value)} | {told} |")
     notes = dict.fromkeys(f"{run['scenario']}: {note}" for run in result["runs"] for note in run["notes"])
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]).rstrip()
+    return "\n".join([*_of_several(result), *lines, "", *(f"- {note}" for note in notes)]).rstrip()
+
+
+def _of_several(result: dict[str, Any]) -> list[str]:
+    """What stands before figures of a worker of several processes."""
+    processes = result["arguments"].get("processes", 1)
+    return [f"A worker of {processes} processes:", ""] if processes > 1 else []
 
 
 def _wakes(result: dict[str, Any]) -> str:
@@ -94,7 +100,7 @@ def _wakes(result: dict[str, Any]) -> str:
             value = figures[name]
             goal = f"at most {WAKES_GOALS[name]:,.0f}: {verdict(reached(name, value))}" if name in WAKES_GOALS else ""
             lines.append(f"| {words(name)} | {shown(name, value)} | {goal} |")
-    return "\n".join([head, "", *lines, "", *(f"- {note}" for note in result["notes"])]).rstrip()
+    return "\n".join([*_of_several(result), head, "", *lines, "", *(f"- {note}" for note in result["notes"])]).rstrip()
 
 
 def _curves(result: dict[str, Any]) -> str:

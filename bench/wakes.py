@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     figures: dict[str, float] = {}
     notes: list[str] = []
     try:
-        with broker() as kafka, stand_on(kafka, DEFINITIONS) as stand:
+        with broker() as kafka, stand_on(kafka, DEFINITIONS, processes=given.processes) as stand:
             _measure(stand, given, figures, notes)
     except (BenchFailed, KafkaFailed) as error:
         sys.exit(f"wakes failed: {error}")
@@ -209,4 +209,5 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=number, default=30, help="for so long")
     parser.add_argument("--rate", type=number, default=1_000, help="live events/s beside it")
     parser.add_argument("--lead", type=number, help="seconds until the first wake: to generate and restore in")
+    parser.add_argument("--processes", type=number, default=1, help="of the worker; figures are of all together")
     return parser.parse_args(arguments)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.errors import ConfigError
@@ -60,6 +60,14 @@ SECRET_SETTINGS = frozenset({"api_token"})
 
 SECRET_PROPERTY = re.compile(r"password|secret|private\.key|\.pem$|assertion|sasl\.oauthbearer\.config$")
 
+SHARED = {"cache_customers": 100, "cache_memory_bytes": 8 << 20, "definitions_rate": 10}
+"""The worker's budgets, each divided among its processes, and the least that one of them can do with."""
+
+MOST_PROCESSES = 64
+"""Each is a member of the group: more than any machine has cores to spare for."""
+
+NAME_CHARACTERS = 100
+
 _SIZE = "a size like 256KiB, 512MiB"
 
 
@@ -82,7 +90,7 @@ class _Unresolved:
 _SECRET_IN_FILE = _Unresolved("a secret in the settings file", "{file: PATH} or {env: NAME}")
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Name = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_CHARACTERS - 1}}}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +146,7 @@ class Settings(BaseSettings):
     instance: Name = Field(
         default_factory=socket.gethostname, validate_default=True, description="a name that no other worker has"
     )
+    processes: int = Field(1, ge=1, le=MOST_PROCESSES, description=f"a number from 1 to {MOST_PROCESSES}")
     start_from: Literal["earliest", "kept", "latest"] = Field("earliest", description="earliest, kept or latest")
     commit_interval_ms: Duration = Field(100, alias="commit_interval", ge=10, le=10_000, description="10ms to 10s")
     transaction_timeout_ms: Duration = Field(
@@ -146,13 +155,17 @@ class Settings(BaseSettings):
     session_timeout_ms: Duration = Field(
         45_000, alias="session_timeout", ge=1_000, le=1_800_000, description="1s to 30m"
     )
-    cache_customers: int = Field(200_000, ge=100, le=50_000_000, description="a number from 100")
-    cache_memory_bytes: Size = Field(512 << 20, alias="cache_memory", ge=8 << 20, description=f"{_SIZE}, from 8MiB")
+    cache_customers: int = Field(200_000, ge=SHARED["cache_customers"], le=50_000_000, description="a number from 100")
+    cache_memory_bytes: Size = Field(
+        512 << 20, alias="cache_memory", ge=SHARED["cache_memory_bytes"], description=f"{_SIZE}, from 8MiB"
+    )
     max_event_bytes: Size = Field(
         256 << 10, alias="max_event_size", ge=1 << 10, le=16 << 20, description="1KiB to 16MiB"
     )
     grace_ms: Duration = Field(2_000, alias="grace", ge=0, le=3_600_000, description="0 to 1h")
-    definitions_rate: int = Field(5_000, ge=10, le=1_000_000, description="customers a second, from 10")
+    definitions_rate: int = Field(
+        5_000, ge=SHARED["definitions_rate"], le=1_000_000, description="customers a second, from 10"
+    )
     silence_hold_ms: Duration = Field(0, alias="silence_hold", ge=0, le=21_600_000, description="0 (never) to 6h")
     reject_stop_ratio: float = Field(0.5, ge=0, le=1, description="a share from 0 (never) to 1")
     listen: ListenAddress = Field(Address("127.0.0.1", 9464), description="host:port")
@@ -163,6 +176,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto, json or console")
     allow_plaintext: bool = Field(False, description="true or false")
     kafka: dict[str, str | SecretStr] = Field(description="librdkafka properties, at least bootstrap.servers")
+
+    _process: int | None = PrivateAttr(None)  # no setting: `member` alone knows
 
     @classmethod
     def settings_customise_sources(
@@ -208,6 +223,30 @@ class Settings(BaseSettings):
     def transactional_id(self) -> str:
         return f"{self.name}-{self.instance}"
 
+    @property
+    def process(self) -> int | None:
+        """Which of a worker's several processes these settings are for, from 1; None: for the worker as a whole."""
+        return self._process
+
+    def members(self) -> tuple[Settings, ...]:
+        """What each process of the worker is told; a single one is told these."""
+        return (self,) if self.processes == 1 else tuple(map(self.member, range(1, self.processes + 1)))
+
+    def member(self, number: int) -> Settings:
+        """What process `number` of several, from 1, is told: it is a worker with an instance, a folder and a port of
+        its own, and its part of the budgets."""
+        host, port = self.listen.host, self.listen.port
+        member = self.model_copy(
+            update={
+                "instance": f"{self.instance}-{number}",
+                "data_dir": self.data_dir / f"process-{number}",
+                "listen": Address(host, port and port + number - 1),  # port 0 is any that is free
+                **{field: getattr(self, field) // self.processes for field in SHARED},
+            }
+        )
+        member._process = number
+        return member
+
     def kafka_properties(self) -> dict[str, str]:
         """The properties passed through, secrets in clear: for librdkafka only."""
         return {key: v.get_secret_value() if isinstance(v, SecretStr) else v for key, v in self.kafka.items()}
@@ -244,10 +283,13 @@ def load_settings(path: Path | None, overrides: Mapping[str, Any]) -> Settings:
                 f"({KAFKA_PREFIX}{key.upper().replace('.', '_')}) or as {{file: PATH}} in the settings file"
             )
     try:
-        return Settings(**given)
+        settings = Settings(**given)
+        lines = _member_problems(settings)
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _lines(problem, given)]
-    raise ConfigError("\n".join(lines))
+    if lines:
+        raise ConfigError("\n".join(lines))
+    return settings
 
 
 class EnvironmentSource(PydanticBaseSettingsSource):
@@ -431,6 +473,30 @@ def _is_loopback(server: str) -> bool:
         return False
 
 
+def _member_problems(settings: Settings) -> list[str]:
+    """Of settings that would do for one process, what does not do for as many as there are to be."""
+    count = settings.processes
+    if count == 1:
+        return []
+    lines, each = [], f"each of the {count} processes"
+    longest = NAME_CHARACTERS - len(f"-{count}")
+    if len(settings.instance) > longest:
+        found = f"a name of {len(settings.instance)} characters"
+        lines.append(f"instance: found {found}, expected {longest} at most: {each} adds its number")
+    last = 65536 - count
+    if settings.listen.port > last:
+        lines.append(f"listen: found {settings.listen}, expected a port up to {last}: {each} has the next one")
+    for field, least in SHARED.items():
+        if getattr(settings, field) < least * count:
+            key = Settings.model_fields[field].alias or field
+            has, needs = (
+                format_quantity(number, UNITS_BYTES) if field.endswith("_bytes") else number
+                for number in (getattr(settings, field), least * count)
+            )
+            lines.append(f"{key}: found {has}, expected {needs} at least: {each} has its part")
+    return lines
+
+
 def _keys() -> list[str]:
     return [info.alias or field for field, info in Settings.model_fields.items()]
 
@@ -447,7 +513,7 @@ def _lines(problem: Any, given: Mapping[str, Any]) -> list[str]:
         hint = f"`{near[0]}`?" if near else "one of " + ", ".join(_keys())
         return [f"{key}: found an unknown setting, expected {hint}"]
     where = f"{key} (environment {_variable(key)})" if key not in given and os.environ.get(_variable(key)) else key
-    info = next(i for field, i in Settings.model_fields.items() if key in (field, i.alias))
+    field, info = next((f, i) for f, i in Settings.model_fields.items() if key in (f, i.alias))
     expected = f"{info.description}"
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, _Several):
@@ -457,8 +523,8 @@ def _lines(problem: Any, given: Mapping[str, Any]) -> list[str]:
     if isinstance(cause, Wrong) and cause.found is not None:
         return [f"{where}: found {cause.found}, expected {cause.expected}"]
     found = problem["input"]
-    if problem["type"] in ("greater_than_equal", "less_than_equal") and key != "cache_customers":
-        found = format_quantity(found, UNITS_MS if "size" not in key and "memory" not in key else UNITS_BYTES)
+    if problem["type"] in ("greater_than_equal", "less_than_equal") and field.endswith(("_ms", "_bytes")):
+        found = format_quantity(found, UNITS_MS if field.endswith("_ms") else UNITS_BYTES)
     return [f"{where}: found {_shown(found)}, expected {expected}"]
 
 

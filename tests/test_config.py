@@ -289,3 +289,90 @@ def test_a_property_that_we_set_is_owned_or_gives_way_to_the_operators(config: A
     given = config(load_settings(None, {**LEAST, "kafka": {**LOOPBACK, **dict.fromkeys(free, "7")}}))
 
     assert free and {given[key] for key in free} == {"7"}
+
+
+# -- a worker of several processes
+
+
+def test_each_of_several_processes_has_a_name_a_folder_and_a_port_of_its_own_and_its_part_of_the_budgets() -> None:
+    whole = load_settings(None, {
+        **LEAST, "instance": "w", "data_dir": "d", "listen": "[::1]:9464", "processes": 3,
+        "cache_customers": 1000, "cache_memory": "96MiB", "definitions_rate": 50,
+    })  # fmt: skip
+
+    members = whole.members()
+
+    assert [(each.process, each.instance, each.data_dir, str(each.listen)) for each in members] == [
+        (1, "w-1", Path("d/process-1"), "[::1]:9464"),
+        (2, "w-2", Path("d/process-2"), "[::1]:9465"),
+        (3, "w-3", Path("d/process-3"), "[::1]:9466"),
+    ]
+    assert {(each.cache_customers, each.cache_memory_bytes, each.definitions_rate) for each in members} == {
+        (333, 32 << 20, 16)
+    }
+    assert [each.transactional_id for each in members] == ["shop-w-1", "shop-w-2", "shop-w-3"]
+    assert (whole.process, whole.instance) == (None, "w"), "the worker's own stay as they are"
+
+
+def test_what_is_not_divided_is_the_same_in_each_process() -> None:
+    whole = load_settings(None, {**LEAST, "processes": 2})
+    own = {"instance", "data_dir", "listen", "cache_customers", "cache_memory", "definitions_rate"}
+
+    shown = whole.member(2).masked()
+
+    assert {key for key, value in whole.masked().items() if shown[key] != value} == own
+
+
+def test_a_single_process_is_told_the_settings_themselves() -> None:
+    whole = load_settings(None, LEAST)
+
+    assert (whole.processes, whole.process) == (1, None)
+    assert whole.members() == (whole,) and whole.members()[0] is whole
+
+
+def test_a_port_that_is_any_free_one_is_so_for_each_process() -> None:
+    whole = load_settings(None, {**LEAST, "listen": "127.0.0.1:0", "processes": 2})
+
+    assert [each.listen.port for each in whole.members()] == [0, 0]
+
+
+@pytest.mark.parametrize("count", [0, 65, "two", 1.5])
+def test_no_other_number_of_processes_than_one_to_64_is_taken(count: Any) -> None:
+    (line,) = problems(**{**LEAST, "processes": count})
+
+    assert line == f"processes: found {count!r}, expected a number from 1 to 64"
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            {"instance": "i" * 98, "processes": 10},
+            "instance: found a name of 98 characters, expected 97 at most: each of the 10 processes adds its number",
+        ),
+        (
+            {"listen": "127.0.0.1:65535", "processes": 2},
+            "listen: found 127.0.0.1:65535, expected a port up to 65534: each of the 2 processes has the next one",
+        ),
+        (
+            {"cache_memory": "31MiB", "processes": 4},
+            "cache_memory: found 31MiB, expected 32MiB at least: each of the 4 processes has its part",
+        ),
+        (
+            {"cache_customers": 399, "processes": 4},
+            "cache_customers: found 399, expected 400 at least: each of the 4 processes has its part",
+        ),
+        (
+            {"definitions_rate": 19, "processes": 2},
+            "definitions_rate: found 19, expected 20 at least: each of the 2 processes has its part",
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_does_for_one_process_and_not_for_as_many_is_refused_at_load(given: dict[str, Any], line: str) -> None:
+    assert problems(**{**LEAST, "instance": "w", **given}) == [line]
+    assert load_settings(None, {**LEAST, "instance": "w", **given, "processes": 1})
+
+
+def test_the_defaults_do_for_as_many_processes_as_there_may_be() -> None:
+    assert len(load_settings(None, {**LEAST, "instance": "w", "processes": 64}).members()) == 64

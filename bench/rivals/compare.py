@@ -43,9 +43,10 @@ from bench.rivals.progress import watch, whole_part
 from bench.rivals.reference import Tally, expected, found_changes
 from bench.rivals.waiting import LOADS, HeldEvents, Load, read_events, write_events
 from bench.sampling import Stalled, cpu_seconds, peak_rss_bytes
+from stream.config import MOST_PROCESSES
 from tests.kafka.apache import ApacheKafka, KafkaFailed, missing_programs
 
-DEFAULT_ENGINES = "ours,kafka-streams,flink,quix,faust,bare"
+DEFAULT_ENGINES = "ours,ours-{processes},kafka-streams,kafka-streams-2,flink,quix,faust,bare"
 SLOWEST_EVENTS_PER_S = 300
 START_SECONDS = 120.0
 LAST_COMMIT_SECONDS = 20.0
@@ -200,7 +201,8 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m bench compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--engines", default=DEFAULT_ENGINES, help="some of them, with commas; also single rows")
+    parser.add_argument("--engines", help="some of them, with commas; also single rows, and ours-N")
+    parser.add_argument("--processes", type=int, default=2, help="beside a worker of one process, one of so many")
     parser.add_argument("--once", default="", help="engines that run in the first round only")
     parser.add_argument("--runs", type=int, default=3, help="rounds; in each every engine runs once")
     parser.add_argument("--events", type=int, default=1_500_000, help="measured events, after the births")
@@ -211,6 +213,9 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     for name, least in (("runs", 1), ("events", 1_000), ("customers", 100)):
         if getattr(options, name) < least:
             parser.error(f"--{name}: found {getattr(options, name)}, expected a number from {least}")
+    if not 2 <= options.processes <= MOST_PROCESSES:
+        parser.error(f"--processes: found {options.processes}, expected a number from 2 to {MOST_PROCESSES}")
+    options.engines = options.engines or DEFAULT_ENGINES.format(processes=options.processes)
     for name in ("engines", "once"):
         try:
             chosen(getattr(options, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,10 +82,14 @@ class Engine:
 
 
 def chosen(names: str) -> list[Engine]:
-    """Of a list with commas; `flink` and `bare` stand for all of their rows. Raises ValueError."""
+    """Of a list with commas; `flink` and `bare` stand for all of their rows, `ours-N` for our worker with so many
+    processes. Raises ValueError."""
     found: list[Engine] = []
     for name in filter(None, names.split(",")):
-        rows = [engine for engine in ENGINES if engine.name == name or engine.name.split("-")[0] == name]
+        exact = [engine for engine in ENGINES if engine.name == name]
+        if not exact and (count := re.fullmatch(r"ours-([2-9]|[1-6][0-9])", name)):
+            exact = [_ours_of(int(count[1]))]
+        rows = exact or [engine for engine in ENGINES if engine.name.split("-")[0] == name]
         if not rows:
             raise ValueError(f"found {name}, expected some of {', '.join(e.name for e in ENGINES)}, flink, bare")
         found += [engine for engine in rows if engine not in found]
@@ -99,8 +104,8 @@ def environment() -> dict[str, str]:
 # -- the commands
 
 
-def _pipeline(place: Place) -> Pipeline:
-    settings = {**SETTINGS, "commit_interval": f"{COMMIT_MS}ms"}
+def _pipeline(place: Place, processes: int = 1) -> Pipeline:
+    settings = {**SETTINGS, "commit_interval": f"{COMMIT_MS}ms", "processes": processes}
     return Pipeline(place.bootstrap, PREFIX, place.directory, PARTITIONS, HERE / "definitions.yaml", settings)
 
 
@@ -108,8 +113,14 @@ def _our_topics(place: Place) -> None:
     create_topics(_pipeline(place))
 
 
-def _ours(place: Place) -> list[str]:
-    return [sys.executable, "-m", "stream.cli", "worker", "--config", str(_pipeline(place).config("a"))]
+def _ours(place: Place, processes: int = 1) -> list[str]:
+    return [sys.executable, "-m", "stream.cli", "worker", "--config", str(_pipeline(place, processes).config("a"))]
+
+
+def _ours_of(processes: int) -> Engine:
+    """The worker of several processes."""
+    title = f"segmenter, {processes} processes"
+    return Engine(f"ours-{processes}", title, lambda place: _ours(place, processes), topics=_our_topics)
 
 
 def _arguments(place: Place, *more: object) -> list[str]:
@@ -121,8 +132,8 @@ def _java(rival: str, main: str, place: Place, *options: str) -> list[str]:
     return ["java", HEAP, quiet, *options, "-cp", builds.class_path(rival), main, *_arguments(place)]
 
 
-def _kafka_streams(place: Place) -> list[str]:
-    return [*_java("kafka-streams", "KafkaStreamsRival", place), str(COMMIT_MS)]
+def _kafka_streams(threads: int) -> Callable[[Place], list[str]]:
+    return lambda place: [*_java("kafka-streams", "KafkaStreamsRival", place), str(COMMIT_MS), str(threads)]
 
 
 def _flink(backend: str) -> Callable[[Place], list[str]]:
@@ -159,7 +170,14 @@ BARE_TITLES = {
 
 ENGINES = (
     Engine("ours", "segmenter", _ours, topics=_our_topics),
-    Engine("kafka-streams", "Kafka Streams 4.1.1", _kafka_streams, lambda: builds.class_path("kafka-streams")),
+    _ours_of(2),
+    Engine("kafka-streams", "Kafka Streams 4.1.1", _kafka_streams(1), lambda: builds.class_path("kafka-streams")),
+    Engine(
+        "kafka-streams-2",
+        "Kafka Streams 4.1.1, 2 threads",
+        _kafka_streams(2),
+        lambda: builds.class_path("kafka-streams"),
+    ),
     Engine(
         "flink-rocksdb",
         "Flink 1.20, RocksDB",

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from bench.rivals.progress import Look, measured_part, track, whole_part
 
 OURS = "ours"
+OURS_OF = "ours-"
+"""And then the number of its processes."""
 GOALS: dict[str, tuple[float, float]] = {
     "kafka-streams": (1.0, 1.5),
     "flink-rocksdb": (1.0, 1.5),
     "quix": (2.0, 3.0),
     "faust": (30.0, 40.0),
 }
-"""How many times as fast as it we want to be, at least and then."""
+"""How many times as fast as it we want to be, at least and then, with one process."""
 SHORT_S = 5.0
 ENOUGH = 0.5
 """A part with fewer of the measured events than this share says nothing: the engine committed once or twice."""
@@ -145,19 +147,25 @@ HEADINGS = (
     "engine", "events/s", "least - most", "ours / it", "goal", "CPU us/event", "cores", "broker cores", "peak MiB",
     "change records",
 )  # fmt: skip
+BEHIND_GOAL = HEADINGS.index("goal") + 1
 
 
 def table(rows: Sequence[Row]) -> str:
-    """In Markdown, and aligned, so that it reads the same in a terminal."""
+    """In Markdown, and aligned, so that it reads the same in a terminal. With a further column when a worker of several
+    processes was measured too."""
     cells = [list(HEADINGS), *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
+    several = next((row for row in rows if row.engine.startswith(OURS_OF)), None)
+    if several is not None:
+        for line, ratio in zip(cells, [f"{several.engine} / it", *(_ratio(several, row) for row in rows)]):
+            line.insert(BEHIND_GOAL, ratio)
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
 
-    def line(texts: Sequence[str]) -> str:
+    def shown(texts: Sequence[str]) -> str:
         first = texts[0].ljust(widths[0])
         return "| " + " | ".join([first, *(text.rjust(width) for text, width in zip(texts[1:], widths[1:]))]) + " |"
 
     ruler = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
-    lines = [line(cells[0]), ruler, *map(line, cells[1:])]
+    lines = [shown(cells[0]), ruler, *map(shown, cells[1:])]
     if any(row.short for row in rows):
         lines.append(f"\n* measured for less than {SHORT_S:.0f} s: says little. More --events make it longer.")
     return "\n".join(lines)
@@ -178,6 +186,10 @@ def _cells(row: Row) -> list[str]:
         f"{row.peak_rss_bytes / (1 << 20):,.0f}",
         _checked(row),
     ]
+
+
+def _ratio(several: Row, row: Row) -> str:
+    return "" if row is several or not row.events_per_s else f"{several.events_per_s / row.events_per_s:.2f}"
 
 
 def _goal(row: Row) -> str:

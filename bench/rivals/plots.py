@@ -25,7 +25,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
         return
     figure, axes = pyplot.subplots(1, len(PANELS), figsize=(13, 1.2 + 0.5 * len(rows)), sharey=True)
     titles = [row["title"] + (" (wrong answers)" if row["wrong"] else "") for row in rows]
-    colours = [OURS_COLOUR if row["engine"] == "ours" else THEIR_COLOUR for row in rows]
+    colours = [OURS_COLOUR if row["engine"].partition("-")[0] == "ours" else THEIR_COLOUR for row in rows]
     for axis, (name, unit, heading, shown) in zip(axes, PANELS):
         values = [row[name] * unit for row in rows]
         bars = axis.barh(titles, values, color=colours, height=0.65)

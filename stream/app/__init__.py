@@ -3,6 +3,7 @@
 `worker`        builds the app from settings and a program, and runs it
 `events`        the channel that librdkafka feeds, and the service that owns the engine
 `starting`, `data_dir`, `listening`, `doctor`    what must hold before a start, here and at the brokers; as a command
+`supervisor`    of a worker of several processes: starts them, ends with them
 `aside`         a call on a thread of its own
 `http`, `status`, `exposition`      /metrics, health, status
 `watch`         what metrics tell of topics, broker and disk, asked beside the engine

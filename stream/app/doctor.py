@@ -42,7 +42,8 @@ class Finding:
 def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], int]) -> Iterator[Finding]:
     """Every check that a start makes. `clock` tells this machine's time in ms."""
     yield Finding("definitions", True, f"{program.name} {program.hash}")
-    yield from _own_machine(settings)
+    for member in settings.members():
+        yield from _own_machine(member)
     look = Look(settings)
     try:
         partitions = input_partitions(settings, look)
@@ -54,6 +55,8 @@ def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], in
             return
         partitions = 0
         yield Finding("brokers", True, settings.kafka_properties()["bootstrap.servers"])
+    if 0 < partitions < settings.processes:
+        yield _processes(settings.processes, partitions)
     try:
         topics = list(_topics(settings, program, look))
         yield from topics
@@ -84,6 +87,12 @@ def _own_machine(settings: Settings) -> Iterator[Finding]:
         return
     yield _data_dir(settings.data_dir, trouble)
     yield Finding("listen", not taken, taken or f"{settings.listen} is free", "another `listen`" if taken else "")
+
+
+def _processes(processes: int, partitions: int) -> Finding:
+    """A worker starts all the same."""
+    text = f"found {partitions} partitions for {processes} processes: {processes - partitions} will have nothing to do"
+    return Finding("processes", True, text, f"`processes: {partitions}`")
 
 
 def _data_dir(path: Path, trouble: str | None) -> Finding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -25,12 +26,14 @@ class Lines(logging.StreamHandler[TextIO]):
         print(f"a log line could not be written: {type(sys.exc_info()[1]).__name__}", file=sys.stderr, flush=True)
 
 
-def set_up_logs(level: str, form: str, *processors: Any) -> dict[str, Any]:
+def set_up_logs(level: str, form: str, *processors: Any, process: int | None = None) -> dict[str, Any]:
     """Configure structlog and the standard library's logging. Returns a dictConfig for Faust's worker, which would
-    otherwise install its own. `form` is auto, json or console; `processors` see every line (a counter)."""
+    otherwise install its own. `form` is auto, json or console; `processors` see every line (a counter). `process`:
+    which of a worker's several writes; every line tells it."""
     plain = form == "json" or (form == "auto" and not sys.stderr.isatty())
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
+        *([] if process is None else [_told_by(process)]),
         *processors,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         without_values,
@@ -62,3 +65,13 @@ def set_up_logs(level: str, form: str, *processors: Any) -> dict[str, Any]:
     }
     logging.config.dictConfig(config)
     return config
+
+
+def _told_by(process: int) -> Callable[..., MutableMapping[str, Any]]:
+    """A structlog processor. Not a bound variable: threads, and libraries that log by themselves, would not have it."""
+
+    def tell(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["process"] = process
+        return event
+
+    return tell

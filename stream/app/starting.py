@@ -56,7 +56,7 @@ class Start:
     ) -> None:
         self._settings = settings
         self._program = program
-        set_up_logs(settings.log, settings.log_format)
+        set_up_logs(settings.log, settings.log_format, process=settings.process)
         check_is_free(settings.listen)
         self.data_dir = DataDir(settings.data_dir)
         self.hashed = Ahead(settings.data_dir)

@@ -105,12 +105,16 @@ def run_worker(
     partitions = start.finish()
     built = build(settings, program, partitions, start, clock)
     _tell_certificate(settings, built.metrics)
-    logging_config = set_up_logs(settings.log, settings.log_format, built.metrics.count_log, built.recent.line)
+    logging_config = set_up_logs(
+        settings.log, settings.log_format, built.metrics.count_log, built.recent.line, process=settings.process
+    )
     log.info(
         "worker_starting", version=__version__, name=settings.name, instance=settings.instance,
         definitions=program.hash, revision=program.version, partitions=partitions, listen=str(settings.listen),
         compiled=is_compiled(),
     )  # fmt: skip
+    if settings.process == 1 and partitions < settings.processes:  # one of them says it for all
+        log.warning("fewer_partitions_than_processes", partitions=partitions, processes=settings.processes)
     worker = faust.Worker(
         built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
     )
@@ -160,7 +164,8 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
         loaded_ms=clock(),
     )
     recent = Recent(clock)
-    observer = Observers(metrics, LogObserver(), RestoreProgress(), recent)
+    progress = RestoreProgress(False if settings.process else None)  # several would draw over each other
+    observer = Observers(metrics, LogObserver(), progress, recent)
     offsets = KafkaOffsets(settings)
     batches: asyncio.Queue[Batch] = asyncio.Queue()
     transactions = KafkaTransactions(settings, now_ms, start.look)  # the broker's clock is compared with the machine's

@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,17 @@ class WorkerSilent(SegmenterError):
     """The worker does not answer, or what answers is no worker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a process of a worker answers; `instance` is "" where nobody says."""
+
+    instance: str
+    at: str
+
+
+Answer = dict[str, Any] | WorkerSilent
+
+
 def status(
     config: ConfigFile = None,
     url: Annotated[str | None, typer.Option(help=f"The worker's address; {DEFAULT_URL}.", show_default=False)] = None,
@@ -42,46 +54,70 @@ def status(
         Literal["ready"] | None, typer.Option(help="Come back when the worker is ready.", show_default=False)
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.0, max=86_400.0, help="Seconds that --wait waits at most.")] = 120.0,
-    json: Annotated[bool, typer.Option("--json", help="The worker's answer as it came.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The answer as it came; of several processes a list.")] = False,
 ) -> None:
-    """What each partition of a worker does, and what is wrong. The address and the API token come from the settings.
+    """What each partition of a worker does, and what is wrong. The address and the API token come from the settings;
+    of a worker of several processes all are asked.
 
     Exit codes: 0 ready; 1 not ready, or no answer; 4 settings.
     """
-    at, token = _where(config, url)
-    told = _wait_ready(at, token, timeout) if wait else _ask(at, token)
+    places, token = _where(config, url)
+    answers = _wait_ready(places, token, timeout) if wait else _ask_all(places, token)
+    if len(places) == 1 and isinstance(answers[0], WorkerSilent):
+        raise answers[0]
     if json:
-        typer.echo(json_text.dumps(told, indent=2))
+        told = [
+            {"instance": place.instance, "ready": False, "error": str(each)} if isinstance(each, WorkerSilent) else each
+            for place, each in zip(places, answers)
+        ]
+        typer.echo(json_text.dumps(told[0] if len(places) == 1 else {"processes": told}, indent=2))
     else:
-        _print(told)
-    if not told["ready"]:
+        for place, each in zip(places, answers):
+            if isinstance(each, WorkerSilent):
+                typer.echo(f"{place.instance}  {each}", err=True)
+            else:
+                _print(each)
+    if not _all_ready(answers):
         raise typer.Exit(1)
 
 
-def _where(config: Path | None, url: str | None) -> tuple[str, str]:
-    """The worker's address and the API token ("" for none)."""
+def _where(config: Path | None, url: str | None) -> tuple[list[Place], str]:
+    """The processes to ask, of a worker mostly one, and the API token ("" for none)."""
     token = os.environ.get(f"{ENVIRONMENT_PREFIX}API_TOKEN", "")
     if config is None and not os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG_FILE"):
-        return url or DEFAULT_URL, token
+        return [Place("", url or DEFAULT_URL)], token
     settings = load_settings(config, {})
     if settings.api_token is not None:
         token = settings.api_token.get_secret_value()
-    listen = settings.listen
-    return url or f"http://{Address(ANYWHERE.get(listen.host, listen.host), listen.port)}", token
+    if url is not None:
+        return [Place("", url)], token
+    places = []
+    for member in settings.members():
+        host, port = member.listen.host, member.listen.port
+        places.append(Place(member.instance, f"http://{Address(ANYWHERE.get(host, host), port)}"))
+    return places, token
 
 
-def _wait_ready(at: str, token: str, timeout_s: float) -> dict[str, Any]:
-    """The first answer of a ready worker, or the last one within the time."""
+def _wait_ready(places: list[Place], token: str, timeout_s: float) -> list[Answer]:
+    """The first answers that all say ready, or the last ones within the time."""
     end_s = time.monotonic() + timeout_s
-    while True:
-        try:
-            told = _ask(at, token)
-            if told["ready"] or time.monotonic() >= end_s:
-                return told
-        except WorkerSilent:
-            if time.monotonic() >= end_s:
-                raise
+    while not _all_ready(answers := _ask_all(places, token)) and time.monotonic() < end_s:
         time.sleep(ASK_EVERY_S)
+    return answers
+
+
+def _all_ready(answers: list[Answer]) -> bool:
+    return all(not isinstance(each, WorkerSilent) and each["ready"] for each in answers)
+
+
+def _ask_all(places: list[Place], token: str) -> list[Answer]:
+    answers: list[Answer] = []
+    for place in places:
+        try:
+            answers.append(_ask(place.at, token))
+        except WorkerSilent as silent:
+            answers.append(silent)
+    return answers
 
 
 def _ask(at: str, token: str) -> dict[str, Any]:

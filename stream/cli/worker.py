@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
+from stream.config import Settings
 
 
 def worker(  # noqa: PLR0913 - one parameter per flag
@@ -19,13 +21,23 @@ def worker(  # noqa: PLR0913 - one parameter per flag
     instance: Annotated[str | None, typer.Option(help="This worker's own name.", show_default=False)] = None,
     data_dir: Annotated[Path | None, typer.Option(help="This worker's own directory.", show_default=False)] = None,
     listen: Annotated[str | None, typer.Option(help="host:port of /metrics and health.", show_default=False)] = None,
+    processes: Annotated[int | None, typer.Option(help="Processes that share the work.", show_default=False)] = None,
     log: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default=False)] = None,
+    member: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,  # of several: said by the supervisor alone
 ) -> None:
     """Read customer events, write segment changes, until SIGTERM or Ctrl-C (commits what is done, exits 0)."""
     settings = settings_of(
         config, broker,
-        name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen, log=log,
+        name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen,
+        processes=processes, log=log,
     )  # fmt: skip
+    if member is not None:
+        from stream.app.supervisor import end_with_supervisor
+
+        end_with_supervisor()
+        settings = settings.member(member)
+    elif settings.processes > 1:
+        sys.exit(_supervised(settings))
     from stream.app.starting import Start, look_ahead
 
     look = look_ahead(settings)  # the brokers answer while definitions are read and Faust is imported
@@ -35,3 +47,15 @@ def worker(  # noqa: PLR0913 - one parameter per flag
     from stream.app.worker import run_worker
 
     run_worker(settings, program, start=start)
+
+
+def _supervised(settings: Settings) -> int:
+    """A worker of several processes, to its end. What is wrong with definitions or this machine is told here, once;
+    what is wrong with the topics each process finds."""
+    load([settings.definitions])
+    from stream.app.logs import set_up_logs
+    from stream.app.supervisor import member_commands, supervise, take_place
+
+    set_up_logs(settings.log, settings.log_format)
+    take_place(settings)
+    return supervise(member_commands(settings.processes))

@@ -59,6 +59,21 @@ def test_an_exception_is_logged_with_its_kind_and_places_and_without_a_value(for
         assert sum("exception" in json.loads(line) for line in done.stderr.splitlines() if line[0] == "{") == 4
 
 
+@pytest.mark.parametrize("process", [None, 2])
+def test_every_line_of_one_of_several_processes_tells_which_and_of_a_single_one_none_does(process: int | None) -> None:
+    program = (
+        "import logging, structlog; from stream.app.logs import set_up_logs\n"
+        f"set_up_logs('info', 'json', process={process})\n"
+        "structlog.get_logger('stream').info('ours'); logging.getLogger('elsewhere').warning('theirs')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line.get("process")) for line in lines] == [("ours", process), ("theirs", process)]
+    assert process or all("process" not in line for line in lines)
+
+
 def test_the_whole_chain_is_told_by_kind_and_place_and_no_link_by_its_words() -> None:
     try:
         try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from bench.load import EVENT_BYTES, Shoppers, events
 from bench.profiling import parse
 from bench.reader import latencies_ms, pairs, summary
-from bench.sampling import Sample, middle, whole
+from bench.sampling import Sample, commits_in, middle, rss_bytes, tree, whole
 
 
 def sample(time_s: float, committed: int, worker_cpu_s: float = 0.0) -> Sample:
@@ -82,3 +86,39 @@ def test_the_load_is_the_same_each_time_and_every_event_has_its_size() -> None:
     assert first == second
     assert {len(value) for _, _, value in first} == {EVENT_BYTES}
     assert len({customer_id for customer_id, _, _ in first[:7]}) == 7
+
+
+# -- a worker of several processes
+
+METRICS = """
+segmenter_commit_duration_seconds_count {count}
+segmenter_commit_duration_seconds_sum {seconds}
+segmenter_commit_phase_seconds_sum{{phase="send"}} {send}
+"""
+
+
+def test_commits_of_several_processes_are_counted_together() -> None:
+    text = METRICS.format(count=10.0, seconds=1.5, send=0.5) + METRICS.format(count=30.0, seconds=2.5, send=1.0)
+
+    found = commits_in(text)
+
+    assert found is not None
+    assert (found.count, found.seconds, found.phases) == (40.0, 4.0, {"send": 1.5})
+    assert commits_in("") is None
+
+
+def test_a_process_is_looked_at_with_all_that_are_below_it() -> None:
+    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the grandchild is there
+
+        found = tree(process.pid)
+
+        assert len(found) == 2 and found[0] == process.pid
+        assert set(found) < set(tree(os.getpid()))
+        assert rss_bytes(process.pid) > rss_bytes(found[1]) > 0
+        process.communicate("")
+    assert rss_bytes(process.pid) == 0

@@ -291,6 +291,18 @@ def test_a_row_has_the_median_the_spread_and_how_many_times_as_fast_we_are() -> 
     assert "2 reached" in table([ours, quix])
 
 
+def test_a_worker_of_several_processes_is_a_row_and_its_ratios_a_column_and_goals_are_of_one_process() -> None:
+    rows = rows_of([run_of("ours", 100), run_of("ours-2", 160), run_of("kafka-streams", 80), run_of("faust", 0)])
+
+    heads, _, *cells = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table(rows).splitlines())
+
+    of_one, of_two, goal = heads.index("ours / it"), heads.index("ours-2 / it"), heads.index("goal")
+    assert [(row[of_one], row[of_two], row[goal]) for row in cells] == [
+        ("", "1.60", ""), ("0.62", "", ""), ("1.25", "2.00", "1 reached"), ("", "", ""),
+    ]  # fmt: skip
+    assert "ours-2 / it" not in table(rows_of([run_of("ours", 100), run_of("quix", 10)]))
+
+
 def test_a_goal_that_is_not_reached_is_said() -> None:
     rows = rows_of([run_of("ours", 100), run_of("kafka-streams", 101)])
 
@@ -331,6 +343,18 @@ def test_engines_are_chosen_by_row_or_by_family_once_each() -> None:
     assert names == ["flink-rocksdb", "flink-heap", "ours", "quix"]
 
 
+def test_our_worker_is_one_process_unless_a_number_is_named() -> None:
+    names = [engine.name for engine in chosen("ours,ours-2,ours-16,kafka-streams,kafka-streams-2")]
+
+    assert names == ["ours", "ours-2", "ours-16", "kafka-streams", "kafka-streams-2"]
+
+
+@pytest.mark.parametrize("name", ["ours-1", "ours-0", "ours-700", "ours-x"])
+def test_no_other_number_of_processes_is_an_engine(name: str) -> None:
+    with pytest.raises(ValueError, match=f"found {name}, expected"):
+        chosen(name)
+
+
 def test_an_engine_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(ValueError, match="found storm, expected some of ours, kafka-streams"):
+    with pytest.raises(ValueError, match="found storm, expected some of ours, ours-2, kafka-streams, kafka-streams-2"):
         chosen("ours,storm")

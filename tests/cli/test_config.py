@@ -27,6 +27,21 @@ def test_what_holds_is_shown_with_flags_over_environment_over_file(
     assert (shown["name"], shown["commit_interval"], shown["definitions"]) == ("by-flag", "200ms", "shop.yaml")
 
 
+def test_what_each_of_several_processes_is_told_stands_in_comments_so_that_all_can_be_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTER_PROCESSES", "2")
+    monkeypatch.setenv("SEGMENTER_INSTANCE", "w")
+
+    result = run("config", "show", "--name", "shop", "-d", "shop.yaml", "--broker", "localhost:1")
+
+    assert yaml.safe_load(result.stdout)["processes"] == 2
+    assert result.stdout.splitlines()[:2] == [
+        "# w-1: data_dir .segmenter/process-1, listen 127.0.0.1:9464",
+        "# w-2: data_dir .segmenter/process-2, listen 127.0.0.1:9465",
+    ]
+
+
 def test_secrets_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMENTER_KAFKA__SASL_PASSWORD", "canary")
 

@@ -11,6 +11,7 @@ import pytest
 
 from stream.cli.verbs import VERBS, Commands
 from tests.cli.commands import SMALLEST
+from tests.kafka.ports import lasting_port
 
 ROOT = Path(__file__).parents[2]
 KAFKA = {"confluent_kafka", "stream.kafka"}
@@ -66,6 +67,23 @@ def test_a_worker_whose_definitions_are_wrong_has_not_loaded_faust(tmp_path: Pat
     assert "stream.kafka.look" in modules, "the brokers are asked already"
     assert modules & (FAUST | {"stream.verify"}) == set()
     assert not (tmp_path / "data").exists()
+
+
+def test_the_supervisor_of_several_processes_loads_neither_kafka_nor_faust(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RUN, "worker", "--processes", "2", "--name", "n", "-d", str(SMALLEST)]
+    listen = f"127.0.0.1:{lasting_port(in_a_row=2)}"
+    more = ["--broker", "127.0.0.1:1", "--data-dir", str(tmp_path), "--listen", listen]
+    with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.terminate()
+        rest = process.stderr.read()
+
+    assert json.loads(first)["event"] == "processes_started"
+    assert process.returncode == 0, rest
+    modules = set(json.loads(rest.splitlines()[-1]))
+    assert "stream.app.supervisor" in modules
+    assert modules & (KAFKA | FAUST | {"rocksdict", "stream.verify", "stream.engine"}) == set()
 
 
 def test_the_worker_loads_nothing_of_other_commands() -> None:

@@ -20,6 +20,7 @@ from stream.cli.status import migration_lines
 from tests.app.test_http import TOKEN, Served
 from tests.cli.commands import run
 from tests.engine.world import World
+from tests.kafka.ports import lasting_port
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +30,10 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def listening(*partitions: int, token: str | None = None) -> Iterator[tuple[str, Served]]:
+def listening(*partitions: int, token: str | None = None, port: int | None = None) -> Iterator[tuple[str, Served]]:
     """A worker of these partitions that answers in a thread of its own; its address."""
     began, done = threading.Event(), threading.Event()
-    port = free_port()
+    port = port or free_port()
     kept: list[Served] = []
 
     async def serve() -> None:
@@ -144,3 +145,53 @@ def test_how_far_changed_definitions_are_is_told_of_all_partitions_together() ->
         "undecided for customers of before until 2026-01-22T00:00:00.000Z at latest: keen",
     ]
     assert list(migration_lines([restoring])) == []
+
+
+# -- a worker of several processes
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, int]:
+    """Settings of two processes, and the first one's port."""
+    port = lasting_port(in_a_row=2)
+    settings = {
+        "name": "shop", "definitions": "x", "instance": "w", "listen": f"127.0.0.1:{port}", "processes": 2,
+        "kafka": {"bootstrap.servers": "localhost:1"},
+    }  # fmt: skip
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path, port
+
+
+def test_every_process_of_a_worker_is_asked_and_told_of(two: tuple[Path, int]) -> None:
+    path, port = two
+    with listening(0, port=port), listening(0, port=port + 1) as (second, _):
+        shown, told = run("status", "-c", path), json.loads(run("status", "-c", path, "--json").stdout)
+        one = run("status", "-c", path, "--url", second, "--json")
+
+    assert shown.exit_code == 0, shown.output
+    assert sum("  ready  " in line for line in shown.stdout.splitlines()) == 2
+    assert [(each["ready"], len(each["partitions"])) for each in told["processes"]] == [(True, 1), (True, 1)]
+    assert "processes" not in json.loads(one.stdout)
+
+
+def test_a_worker_is_ready_when_each_of_its_processes_is(two: tuple[Path, int]) -> None:
+    path, port = two
+    with listening(0, port=port), listening(port=port + 1) as (_, it):
+        before = run("status", "-c", path, "--wait", "ready", "--timeout", 0.1)
+        threading.Timer(0.4, it.worker.engine.assigned, [[]]).start()
+        after = run("status", "-c", path, "--wait", "ready", "--timeout", 20)
+
+    assert (before.exit_code, after.exit_code) == (1, 0)
+
+
+def test_a_process_that_does_not_answer_is_named_and_the_others_are_told_of(two: tuple[Path, int]) -> None:
+    path, port = two
+    with listening(0, port=port):
+        shown, told = run("status", "-c", path), run("status", "-c", path, "--json")
+
+    assert (shown.exit_code, told.exit_code) == (1, 1)
+    assert "  ready  " in shown.stdout
+    assert shown.stderr.startswith("w-2  ") and "no answer" in shown.stderr
+    second = json.loads(told.stdout)["processes"][1]
+    assert (second["instance"], second["ready"]) == ("w-2", False) and "no answer" in second["error"]

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from stream.core.partition import GRACE_MS
 from stream.rules.load import load_definitions
 from tests.kafka.kit import Incoming, Outgoing, committed_offsets, end_offsets, produce, read_all
 from tests.kafka.ports import lasting_port
+from tests.kafka.process_tree import descendants
 from tests.kafka.truth import clock_steps, expected_rows
 
 WAIT_SECONDS = 60.0
@@ -37,10 +39,20 @@ class Worker:
     log_path: Path
     listen: str
     data_dir: Path
+    processes: int = 1
 
     def kill(self) -> None:
+        """As when the machine goes down: of several processes none has time to stop in order."""
+        members = self.members()
         self.process.kill()
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+    def members(self) -> list[int]:
+        """The ids of its several processes that are there; none of a worker of one."""
+        return descendants(self.process.pid)
 
     def stop(self, seconds: float = 20.0) -> int:
         """SIGTERM; returns the exit code."""
@@ -66,8 +78,20 @@ class Worker:
         return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def get(self, path: str) -> tuple[int, str]:
+        """Of several processes all answers, one after the other; or the first that is not 200."""
+        texts = []
+        for number in range(1, self.processes + 1):
+            code, text = self.get_of(number, path)
+            if code != 200:
+                return code, text
+            texts.append(text)
+        return 200, "\n".join(texts)
+
+    def get_of(self, number: int, path: str) -> tuple[int, str]:
+        """The answer of one of its processes, from 1."""
+        host, _, port = self.listen.rpartition(":")
         try:
-            with urllib.request.urlopen(f"http://{self.listen}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{host}:{int(port) + number - 1}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -101,6 +125,11 @@ class Pipeline:
     # -- names
 
     @property
+    def processes(self) -> int:
+        """Of each worker."""
+        return int(self.settings.get("processes", 1))
+
+    @property
     def input(self) -> str:
         return str(self.settings.get("input", f"{self.prefix}customer-events"))
 
@@ -119,7 +148,7 @@ class Pipeline:
                 "instance": instance,
                 "session_timeout": "6s",
                 "transaction_timeout": "8s",
-                "listen": f"127.0.0.1:{lasting_port()}",
+                "listen": f"127.0.0.1:{lasting_port(self.processes)}",
                 "kafka": {"bootstrap.servers": self.address},
                 **self.settings,
             }
@@ -145,7 +174,8 @@ class Pipeline:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment},
             )  # fmt: skip
         listen = yaml.safe_load(config.read_text())["listen"]
-        worker = Worker(instance, process, log_path, listen, self.directory / f"data-{instance}")
+        data_dir = self.directory / f"data-{instance}"
+        worker = Worker(instance, process, log_path, listen, data_dir, self.processes)
         self.workers.append(worker)
         return worker
 

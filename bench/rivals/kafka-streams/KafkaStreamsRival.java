@@ -19,9 +19,10 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
 /**
- * The work on Kafka Streams: one thread, exactly_once_v2, a RocksDB store with caching and a changelog.
+ * The work on Kafka Streams: one thread or more, exactly_once_v2, a RocksDB store with caching and a changelog.
  *
- * Arguments: bootstrap, input, output, application id (which is the group), directory, commit interval in ms.
+ * Arguments: bootstrap, input, output, application id (which is the group), directory, commit interval in ms,
+ * threads.
  */
 public final class KafkaStreamsRival {
   private static final String STORE = "customers";
@@ -63,7 +64,7 @@ public final class KafkaStreamsRival {
     settings.put(StreamsConfig.STATE_DIR_CONFIG, arguments[4]);
     settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, arguments[5]);
     settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-    settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
+    settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Integer.parseInt(arguments[6]));
     settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, CACHE_BYTES);
     settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
     settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
