@@ -16,6 +16,7 @@ import confluent_kafka
 from bench.load import EVENT_BYTES
 from bench.results import Facts, Result
 from bench.watching import Measured
+from stream.build import is_compiled
 from tests.kafka.apache import kafka_jars
 
 BUSY_LOAD = 0.5
@@ -39,7 +40,7 @@ def machine_facts() -> Facts:
         "cpu": _line_of("/proc/cpuinfo", r"^model name\s*: (.*)$") or platform.machine(),
         "memory_gib": round(int(_line_of("/proc/meminfo", r"^MemTotal:\s*(\d+) kB") or 0) / (1 << 20), 1),
         "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
+        "python": platform.python_version() + (", compiled" if is_compiled() else ""),
         "librdkafka": confluent_kafka.libversion()[0],
         "kafka": broker[1] if broker else "unknown",
         "java": _java(),

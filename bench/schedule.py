@@ -28,8 +28,8 @@ from bench.results import FOLDER, VARIABLE, Result
 END_S = 60.0
 """For a step that is told to end: it stops its broker and its workers, and writes what it has."""
 ROOT = Path(__file__).parents[1]
-RIVALS = "ours,ours-2,kafka-streams,kafka-streams-2,flink,quix,faust,bare"
-FEW = "ours,ours-2,kafka-streams,kafka-streams-2,flink-rocksdb,quix"
+RIVALS = "ours,ours-2,ours-2-compiled,kafka-streams,kafka-streams-2,flink,quix,faust,bare"
+FEW = "ours,ours-2,ours-2-compiled,kafka-streams,kafka-streams-2,flink-rocksdb,quix"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MADE = ROOT / ".rivals"
+KINDS = {".py", ".lark", ".json", ".yaml"}
+"""Of the files of our own package; others it does not need to run."""
 WORK = HERE / "java" / "Work.java"
 
 
@@ -52,6 +54,23 @@ def python(name: str, lock: Path) -> str:
     return str(_made(name, [lock], make) / "bin" / "python")
 
 
+def compiled() -> Path:
+    """The folder of our own package with its files compiled (setup.py), to be put on the path of Python."""
+    lock = ROOT / "requirements" / "compile.txt"
+    project = [ROOT / "setup.py", ROOT / "pyproject.toml", ROOT / "README.md", lock]
+    package = sorted(path for path in (ROOT / "stream").rglob("*") if path.is_file() and path.suffix in KINDS)
+
+    def make(place: Path) -> None:
+        for source in [*project, *package]:
+            copy = place / source.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+        _run(python("cython", lock), "setup.py", "-q", "build_ext", "--inplace", "--parallel", "2", at=place,
+             SEGMENTER_COMPILED="1")  # fmt: skip
+
+    return _made("segmenter", [*project, *package], make)
+
+
 def _made(name: str, sources: Sequence[Path], make: Callable[[Path], None]) -> Path:
     """The folder, complete: a half-made one has no mark and is made again."""
     content = b"".join(source.read_bytes() for source in sources) + sys.version.encode()
@@ -66,11 +85,15 @@ def _made(name: str, sources: Sequence[Path], make: Callable[[Path], None]) -> P
     return place
 
 
-def _run(*command: str) -> None:
+def _run(*command: str, at: Path | None = None, **variables: str) -> None:
+    """In the folder `at`, or in one of its own: an environment's own path must not be looked into."""
     if shutil.which(command[0]) is None:
         raise BuildFailed(f"not found: {command[0]}; the Java rivals need a JDK (17 or later) and Maven")
-    with tempfile.TemporaryDirectory() as directory:  # an environment's own path must not be looked into
-        done = subprocess.run(command, cwd=directory, env=os.environ, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **variables}
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(
+            command, cwd=at or directory, env=environment, capture_output=True, text=True, check=False
+        )
     if done.returncode != 0:
         raise BuildFailed(
             f"{' '.join(command[:4])} ... ended with {done.returncode}:\n{done.stdout}{done.stderr}"[-4000:]

@@ -46,7 +46,7 @@ from bench.sampling import Stalled, cpu_seconds, peak_rss_bytes
 from stream.config import MOST_PROCESSES
 from tests.kafka.apache import ApacheKafka, KafkaFailed, missing_programs
 
-DEFAULT_ENGINES = "ours,ours-{processes},kafka-streams,kafka-streams-2,flink,quix,faust,bare"
+DEFAULT_ENGINES = "ours,ours-{processes},ours-{processes}-compiled,kafka-streams,kafka-streams-2,flink,quix,faust,bare"
 SLOWEST_EVENTS_PER_S = 300
 START_SECONDS = 120.0
 LAST_COMMIT_SECONDS = 20.0

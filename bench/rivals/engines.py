@@ -83,12 +83,12 @@ class Engine:
 
 def chosen(names: str) -> list[Engine]:
     """Of a list with commas; `flink` and `bare` stand for all of their rows, `ours-N` for our worker with so many
-    processes. Raises ValueError."""
+    processes, `ours-compiled` and `ours-N-compiled` for it compiled. Raises ValueError."""
     found: list[Engine] = []
     for name in filter(None, names.split(",")):
         exact = [engine for engine in ENGINES if engine.name == name]
-        if not exact and (count := re.fullmatch(r"ours-([2-9]|[1-6][0-9])", name)):
-            exact = [_ours_of(int(count[1]))]
+        if ours := re.fullmatch(r"ours(?:-([2-9]|[1-6][0-9]))?(-compiled)?", name):
+            exact = [_ours_of(name, int(ours[1] or 1), ours[2] is not None)]
         rows = exact or [engine for engine in ENGINES if engine.name.split("-")[0] == name]
         if not rows:
             raise ValueError(f"found {name}, expected some of {', '.join(e.name for e in ENGINES)}, flink, bare")
@@ -113,14 +113,23 @@ def _our_topics(place: Place) -> None:
     create_topics(_pipeline(place))
 
 
-def _ours(place: Place, processes: int = 1) -> list[str]:
-    return [sys.executable, "-m", "stream.cli", "worker", "--config", str(_pipeline(place, processes).config("a"))]
+def _ours_of(name: str, processes: int = 1, compiled: bool = False) -> Engine:
+    """The worker as it ships, or with several processes, or with its files compiled."""
+    title = "segmenter"
+    title += f", {processes} processes" if processes > 1 else ""
+    title += ", compiled" if compiled else ""
+
+    def command(place: Place) -> list[str]:
+        config = str(_pipeline(place, processes).config("a"))
+        # Safe: the checkout, where this runs, must not come before it.
+        path = ["env", f"PYTHONPATH={builds.compiled()}", "PYTHONSAFEPATH=1"] if compiled else []
+        return [*path, sys.executable, "-m", "stream.cli", "worker", "--config", config]
+
+    return Engine(name, title, command, builds.compiled if compiled else _nothing, topics=_our_topics)
 
 
-def _ours_of(processes: int) -> Engine:
-    """The worker of several processes."""
-    title = f"segmenter, {processes} processes"
-    return Engine(f"ours-{processes}", title, lambda place: _ours(place, processes), topics=_our_topics)
+def _nothing() -> None:
+    """It is there already."""
 
 
 def _arguments(place: Place, *more: object) -> list[str]:
@@ -169,8 +178,9 @@ BARE_TITLES = {
 }
 
 ENGINES = (
-    Engine("ours", "segmenter", _ours, topics=_our_topics),
-    _ours_of(2),
+    _ours_of("ours"),
+    _ours_of("ours-2", 2),
+    _ours_of("ours-2-compiled", 2, compiled=True),
     Engine("kafka-streams", "Kafka Streams 4.1.1", _kafka_streams(1), lambda: builds.class_path("kafka-streams")),
     Engine(
         "kafka-streams-2",

@@ -10,7 +10,7 @@ from bench.rivals.progress import Look, measured_part, track, whole_part
 
 OURS = "ours"
 OURS_OF = "ours-"
-"""And then the number of its processes."""
+"""And then what of it is not as it ships: the number of its processes, whether it is compiled."""
 GOALS: dict[str, tuple[float, float]] = {
     "kafka-streams": (1.0, 1.5),
     "flink-rocksdb": (1.0, 1.5),
@@ -151,12 +151,11 @@ BEHIND_GOAL = HEADINGS.index("goal") + 1
 
 
 def table(rows: Sequence[Row]) -> str:
-    """In Markdown, and aligned, so that it reads the same in a terminal. With a further column when a worker of several
-    processes was measured too."""
+    """In Markdown, and aligned, so that it reads the same in a terminal. With a further column for each other row of
+    ours."""
     cells = [list(HEADINGS), *(_cells(row) for row in rows)]
-    several = next((row for row in rows if row.engine.startswith(OURS_OF)), None)
-    if several is not None:
-        for line, ratio in zip(cells, [f"{several.engine} / it", *(_ratio(several, row) for row in rows)]):
+    for other in reversed([row for row in rows if row.engine.startswith(OURS_OF)]):
+        for line, ratio in zip(cells, [f"{other.engine} / it", *(_ratio(other, row) for row in rows)]):
             line.insert(BEHIND_GOAL, ratio)
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
 
@@ -188,8 +187,8 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _ratio(several: Row, row: Row) -> str:
-    return "" if row is several or not row.events_per_s else f"{several.events_per_s / row.events_per_s:.2f}"
+def _ratio(ours: Row, row: Row) -> str:
+    return "" if row is ours or not row.events_per_s else f"{ours.events_per_s / row.events_per_s:.2f}"
 
 
 def _goal(row: Row) -> str:

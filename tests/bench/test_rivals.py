@@ -344,9 +344,9 @@ def test_engines_are_chosen_by_row_or_by_family_once_each() -> None:
 
 
 def test_our_worker_is_one_process_unless_a_number_is_named() -> None:
-    names = [engine.name for engine in chosen("ours,ours-2,ours-16,kafka-streams,kafka-streams-2")]
+    names = [engine.name for engine in chosen("ours,ours-2,ours-16,ours-compiled,kafka-streams,kafka-streams-2")]
 
-    assert names == ["ours", "ours-2", "ours-16", "kafka-streams", "kafka-streams-2"]
+    assert names == ["ours", "ours-2", "ours-16", "ours-compiled", "kafka-streams", "kafka-streams-2"]
 
 
 @pytest.mark.parametrize("name", ["ours-1", "ours-0", "ours-700", "ours-x"])
@@ -356,5 +356,5 @@ def test_no_other_number_of_processes_is_an_engine(name: str) -> None:
 
 
 def test_an_engine_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(ValueError, match="found storm, expected some of ours, ours-2, kafka-streams, kafka-streams-2"):
+    with pytest.raises(ValueError, match="found storm, expected some of ours, ours-2, ours-2-compiled, kafka-streams"):
         chosen("ours,storm")
