@@ -114,7 +114,7 @@ def run_worker(
         compiled=is_compiled(),
     )  # fmt: skip
     if settings.process == 1 and partitions < settings.processes:  # one of them says it for all
-        log.warning("fewer_partitions_than_processes", partitions=partitions, processes=settings.processes)
+        log.warning("fewer_partitions_than_processes", partition_count=partitions, processes=settings.processes)
     worker = faust.Worker(
         built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
     )

@@ -27,7 +27,8 @@ def capacity(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Workers, partitions, memory, disk, topics and restore times for a load: each with its formula and the measured
-    figures it rests on (docs/performance.md). Bytes are uncompressed."""
+    figures it rests on (docs/performance.md). A worker of several processes counts as so many. Bytes are
+    uncompressed."""
     lines = reckon(Load(events, customers, changes_per_event, event_bytes, replication))
     if definitions is not None:
         _, program = load_definitions([definitions])

@@ -13,6 +13,7 @@ WORKER_WIDE = {
     "worker_starting", "worker_failed", "silence_held", "holds_changed",
     "certificate_unread", "watch_failed", "clock_blocked", "clock_runs", "clock_not_compared",
     "commit_aborted", "producer_not_initialised_yet", "producer_renewed", "source_paused", "source_resumed",
+    "fewer_partitions_than_processes",
     "processes_started", "processes_told_to_stop", "process_ended", "processes_killed",
 }  # fmt: skip
 """About the process, its producer or all partitions at once. All other lines are about partitions."""
