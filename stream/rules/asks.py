@@ -17,7 +17,8 @@ def asks_of(conditions: Iterable[Node], zone: str) -> tuple[Ask, ...]:
     """What these conditions ask, the same once. Traits are asked of the latest value alone: no past.
 
     An event's instant that is compared with a duration (`last(x) > ago(30d)`) is asked as far back as that duration;
-    words without a window, and instants compared with something else, for ever.
+    words without a window, and instants compared with something else, for ever. `now - last(x) > 30d` asks both, as
+    `last(x) < ago(30d) and last(x) != never` does: it holds of what was long ago, but not of what never was.
     """
     found: dict[Ask, None] = {}
     for condition in conditions:
@@ -56,6 +57,9 @@ def _asked(node: Node, reach_ms: int, zone: str) -> Iterator[Ask]:
         reach_ms = _reach_of(node)
         for child in children(node):
             yield from _asked(child, reach_ms, zone)
+        if reach_ms < FOREVER_MS:
+            for instant_of in _told_from_never(node):
+                yield from _asked(instant_of, FOREVER_MS, zone)
     elif not isinstance(node, Literal):
         for child in children(node):
             yield from _asked(child, reach_ms, zone)
@@ -73,6 +77,30 @@ def _reach_of(node: Compare) -> int:
     if instants != 1 or not nows or not lengths or instants + nows + len(lengths) != len(operands):
         return FOREVER_MS
     return sum(lengths)
+
+
+def _told_from_never(node: Compare) -> Iterator[Leaf]:
+    """Of a comparison with now: the events' instants of which it makes a difference whether they are long ago or never
+    were. One that is reckoned with is null if it never was, so that no order holds; one that stands alone is then
+    earlier than all, as if it were long ago. `first_seen` always was."""
+    holds_long_ago = {1: ("<", "<="), -1: (">", ">=")}
+    for side, sign in ((node.left, 1), (node.right, -1)):
+        yield from (leaf for leaf, turn in _reckoned(side, sign) if node.op in holds_long_ago[turn])
+
+
+def _reckoned(node: Node, sign: int, alone: bool = True) -> Iterator[tuple[Leaf, int]]:
+    """Words to which something is added, or that are added to something, with the sign in which they count."""
+    match node:
+        case Fact():
+            yield from _reckoned(node.value, sign, alone)
+        case Arithmetic(op="+" | "-"):
+            yield from _reckoned(node.left, sign, False)
+            yield from _reckoned(node.right, sign if node.op == "+" else -sign, False)
+        case Call(function="if"):
+            for branch in node.arguments[1:]:
+                yield from _reckoned(branch, sign, alone)
+        case Leaf() if not alone:
+            yield node, sign
 
 
 def _operands(node: Node) -> Iterator[Node]:

@@ -275,6 +275,13 @@ def test_ever_begins_at_the_revision_for_what_was_not_kept_before() -> None:
     assert told(house)[-1] == ("looker", "in", at(3), "event")
 
 
+def test_how_long_ago_an_event_was_that_was_not_kept_is_known_from_the_next_one_on() -> None:
+    new = program(2, lifecycle(10) + "segments:\n" + segment("gone", "now - last(view) >= 7d"))
+    house = House(TEN).take(order(0), view(0.5)).revise(new, at(1)).sweep(at(2)).step(at(20)).take(view(21))
+    house.step(at(40))
+    assert [change for change in told(house) if change[0] == "gone"] == [("gone", "in", at(28), "clock")]
+
+
 def test_a_customer_of_before_is_not_new_because_first_seen_was_not_kept() -> None:
     new = program(2, lifecycle(10) + "segments:\n" + segment("fresh", "first_seen > ago(10d)"))
     house = House(TEN).take(order(0)).revise(new, at(20)).take(order(50)).step(at(51))

@@ -77,6 +77,12 @@ def test_what_begins_blank_counts_for_ever_or_is_a_trait_is_told_apart() -> None
     assert comparison.traits == ("traits.age",)
 
 
+def test_how_long_ago_an_event_was_that_was_not_kept_is_told_as_beginning_now() -> None:
+    comparison = compared(OLD + "  lapsed: {when: 'now - last(page) > 7d'}\n  gone: {when: 'last(screen) < ago(7d)'}\n")
+    assert comparison.warming == {"lapsed": 7 * DAY, "gone": 7 * DAY}
+    assert [line.partition(": ")[2] for line in comparison.ever] == ["last(page)"]
+
+
 def test_what_asks_for_ever_of_more_than_was_kept_is_told() -> None:
     kept = OLD + "  varied: {when: 'distinct(purchase.category) > 0'}\n"
     comparison = compared(kept.replace("category) > 0", "category) > 4"), old=kept)
