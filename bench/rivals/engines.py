@@ -64,7 +64,7 @@ class Engine:
     """`prepare` fetches and compiles what it needs; `topics` makes what must be there before it starts.
 
     `most`: of the measured events it is given the first so many at most. `checked`: it does all of the work, so that
-    its change records are compared with the right answer.
+    its change records are compared with the right answer. `members`: of its group, which share the work.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Engine:
     progress: Callable[[Place], Progress] = committed_offsets
     most: int | None = None
     checked: bool = True
+    members: int = 1
 
     def events_of(self, events: int) -> int:
         """How many of the measured events it is given."""
@@ -120,7 +121,9 @@ def _ours(place: Place, processes: int = 1) -> list[str]:
 def _ours_of(processes: int) -> Engine:
     """The worker of several processes."""
     title = f"segmenter, {processes} processes"
-    return Engine(f"ours-{processes}", title, lambda place: _ours(place, processes), topics=_our_topics)
+    return Engine(
+        f"ours-{processes}", title, lambda place: _ours(place, processes), topics=_our_topics, members=processes
+    )
 
 
 def _arguments(place: Place, *more: object) -> list[str]:
@@ -177,6 +180,7 @@ ENGINES = (
         "Kafka Streams 4.1.1, 2 threads",
         _kafka_streams(2),
         lambda: builds.class_path("kafka-streams"),
+        members=2,
     ),
     Engine(
         "flink-rocksdb",
