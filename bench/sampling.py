@@ -48,6 +48,7 @@ class Commits:
     count: float
     seconds: float
     phases: dict[str, float]
+    processes: int = 1
 
 
 def tree(pid: int) -> list[int]:
@@ -119,7 +120,7 @@ def commits_in(text: str) -> Commits | None:
     phases: dict[str, float] = {}
     for phase, spent in re.findall(r'^segmenter_commit_phase_seconds_sum\{phase="([^"]+)"\} (\S+)$', text, re.M):
         phases[phase] = phases.get(phase, 0.0) + float(spent)
-    return Commits(sum(counts), sum(seconds), phases)
+    return Commits(sum(counts), sum(seconds), phases, len(counts))
 
 
 class CommittedEvents:

@@ -64,7 +64,7 @@ def restore(options: Options) -> Iterator[Measured]:
 def latency(options: Options) -> Iterator[Measured]:
     """Rate by rate, each with topics and a worker of its own, on one broker that has run for a while: a young one takes
     most of a core to compile itself, whatever the rate."""
-    with broker() as kafka:
+    with broker(options.processes) as kafka:
         say(f"the broker warms up for {WARM_SECONDS} s")
         with stand_on(kafka, options.definitions, "bench-warm-", processes=options.processes) as stand:
             _latency(stand, replace(options, customers=WARM_RATE, seconds=WARM_SECONDS, profile=False), WARM_RATE)

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     figures: dict[str, float] = {}
     notes: list[str] = []
     try:
-        with broker() as kafka, stand_on(kafka, DEFINITIONS, processes=given.processes) as stand:
+        with broker(given.processes) as kafka, stand_on(kafka, DEFINITIONS, processes=given.processes) as stand:
             _measure(stand, given, figures, notes)
     except (BenchFailed, KafkaFailed) as error:
         sys.exit(f"wakes failed: {error}")

@@ -95,14 +95,16 @@ def catch_up(name: str, watch: Watch, base: int, target: int, profiled: bool = F
 
 
 def commit_figures(before: Commits | None, after: Commits | None, seconds: float) -> dict[str, float]:
+    """Between two looks, `seconds` apart. Of several processes all commits count; how often they come, and what share
+    of the time they take, is of a process."""
     if before is None or after is None or after.count == before.count or not seconds:
         return {}
     count, spent = after.count - before.count, after.seconds - before.seconds
     return {
         "commits": count,
-        "commit_every_ms": seconds / count * 1000,
+        "commit_every_ms": seconds * after.processes / count * 1000,
         "commit_mean_ms": spent / count * 1000,
-        "commit_share": spent / seconds,
+        "commit_share": spent / (seconds * after.processes),
         **{
             f"commit_{phase.replace('-', '_')}_mean_ms": (after.phases[phase] - before.phases.get(phase, 0.0))
             / count

@@ -25,7 +25,7 @@ from confluent_kafka import KafkaException
 from bench import plots
 from bench.report import BUSY_LOAD, machine_facts
 from bench.results import Result
-from bench.rig import BROKER_MEMORY, LOG_TAIL, PARTITIONS, BenchFailed
+from bench.rig import BROKER_MEMORY, LOG_TAIL, PARTITIONS, BenchFailed, properties_for
 from bench.rivals import builds
 from bench.rivals.engines import (
     CHECKPOINT_MS,
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> None:
 def _run(engine: Engine, number: int, given: Given) -> Outcome:
     """On a fresh broker; an engine that fails is an outcome, and the others go on."""
     with tempfile.TemporaryDirectory(prefix="segmenter-rival-") as directory, ExitStack() as ends:
-        kafka = ApacheKafka(memory=BROKER_MEMORY, light=False)
+        kafka = ApacheKafka(properties_for(engine.members), memory=BROKER_MEMORY, light=False)
         ends.callback(kafka.remove)  # before the start: it may be interrupted
         kafka.start()
         place = Place(kafka.bootstrap, Path(directory))

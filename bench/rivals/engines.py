@@ -64,7 +64,7 @@ class Engine:
     """`prepare` fetches and compiles what it needs; `topics` makes what must be there before it starts.
 
     `most`: of the measured events it is given the first so many at most. `checked`: it does all of the work, so that
-    its change records are compared with the right answer.
+    its change records are compared with the right answer. `members`: of its group, which share the work.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Engine:
     progress: Callable[[Place], Progress] = committed_offsets
     most: int | None = None
     checked: bool = True
+    members: int = 1
 
     def events_of(self, events: int) -> int:
         """How many of the measured events it is given."""
@@ -125,7 +126,8 @@ def _ours_of(name: str, processes: int = 1, compiled: bool = False) -> Engine:
         path = ["env", f"PYTHONPATH={builds.compiled()}", "PYTHONSAFEPATH=1"] if compiled else []
         return [*path, sys.executable, "-m", "stream.cli", "worker", "--config", config]
 
-    return Engine(name, title, command, builds.compiled if compiled else _nothing, topics=_our_topics)
+    prepare = builds.compiled if compiled else _nothing
+    return Engine(name, title, command, prepare, topics=_our_topics, members=processes)
 
 
 def _nothing() -> None:
@@ -187,6 +189,7 @@ ENGINES = (
         "Kafka Streams 4.1.1, 2 threads",
         _kafka_streams(2),
         lambda: builds.class_path("kafka-streams"),
+        members=2,
     ),
     Engine(
         "flink-rocksdb",

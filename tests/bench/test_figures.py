@@ -11,7 +11,8 @@ import pytest
 from bench.load import EVENT_BYTES, Shoppers, events
 from bench.profiling import parse
 from bench.reader import latencies_ms, pairs, summary
-from bench.sampling import Sample, commits_in, middle, rss_bytes, tree, whole
+from bench.sampling import Commits, Sample, commits_in, middle, rss_bytes, tree, whole
+from bench.watching import commit_figures
 
 
 def sample(time_s: float, committed: int, worker_cpu_s: float = 0.0) -> Sample:
@@ -103,8 +104,15 @@ def test_commits_of_several_processes_are_counted_together() -> None:
     found = commits_in(text)
 
     assert found is not None
-    assert (found.count, found.seconds, found.phases) == (40.0, 4.0, {"send": 1.5})
+    assert (found.count, found.seconds, found.phases, found.processes) == (40.0, 4.0, {"send": 1.5}, 2)
     assert commits_in("") is None
+
+
+def test_how_often_a_commit_comes_and_what_it_takes_is_told_of_a_process() -> None:
+    figures = commit_figures(Commits(0, 0.0, {}, 2), Commits(40, 4.0, {"send": 2.0}, 2), seconds=5.0)
+
+    assert (figures["commits"], figures["commit_every_ms"], figures["commit_mean_ms"]) == (40, 250.0, 100.0)
+    assert (figures["commit_share"], figures["commit_send_mean_ms"]) == (0.4, 50.0)
 
 
 def test_a_process_is_looked_at_with_all_that_are_below_it() -> None:
