@@ -3,13 +3,19 @@ FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/segmenter
 WORKDIR /source
-COPY requirements/run.txt requirements/build.txt requirements/
+COPY requirements/run.txt requirements/build.txt requirements/compile.txt requirements/
 RUN /opt/segmenter/bin/pip install -q --require-hashes -r requirements/build.txt \
  && /opt/segmenter/bin/pip install -q --require-hashes -r requirements/run.txt
-COPY pyproject.toml README.md ./
+# COMPILED=1: what is in an event's way as C extensions (docs/operations.md).
+ARG COMPILED=0
+RUN if [ "$COMPILED" = 1 ]; then \
+      apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev \
+      && /opt/segmenter/bin/pip install -q --require-hashes -r requirements/compile.txt; \
+    fi
+COPY pyproject.toml setup.py README.md ./
 COPY stream stream
-RUN /opt/segmenter/bin/pip install -q --no-deps --no-build-isolation . \
- && /opt/segmenter/bin/pip uninstall -q -y setuptools
+RUN SEGMENTER_COMPILED=$COMPILED /opt/segmenter/bin/pip install -q --no-deps --no-build-isolation . \
+ && /opt/segmenter/bin/pip uninstall -q -y setuptools cython
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/segmenter --shell /usr/sbin/nologin segmenter \

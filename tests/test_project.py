@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -92,6 +93,7 @@ def test_what_runs_in_production_is_locked_as_it_was_tested() -> None:
 
     for name in ("run.txt", "build.txt"):
         assert versions[name].items() <= versions["dev.txt"].items()
+    assert versions["compile.txt"]["setuptools"] == versions["dev.txt"]["setuptools"]
 
 
 def test_every_dependency_of_the_project_is_locked() -> None:
@@ -101,6 +103,18 @@ def test_every_dependency_of_the_project_is_locked() -> None:
     locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements/run.txt").read_text("utf-8"), re.M))
 
     assert wanted <= locked, "run: make lock"
+
+
+def test_what_is_compiled_is_there_and_holds_the_whole_core() -> None:
+    named = next(
+        node.value
+        for node in ast.parse((ROOT / "setup.py").read_text("utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "IN_AN_EVENTS_WAY"
+    )
+    found = {pattern: list(ROOT.glob(pattern)) for pattern in ast.literal_eval(named)}
+
+    assert [pattern for pattern, files in found.items() if not files] == []
+    assert {"stream/core/*.py", "stream/codec/*.py"} <= found.keys()
 
 
 def test_the_compose_file_uses_the_present_format() -> None:

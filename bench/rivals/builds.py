@@ -57,7 +57,7 @@ def python(name: str, lock: Path) -> str:
 def compiled() -> Path:
     """The folder of our own package with its files compiled (setup.py), to be put on the path of Python."""
     lock = ROOT / "requirements" / "compile.txt"
-    project = [ROOT / "setup.py", ROOT / "pyproject.toml", ROOT / "README.md", lock]
+    project = [ROOT / "setup.py", ROOT / "pyproject.toml", lock]
     package = sorted(path for path in (ROOT / "stream").rglob("*") if path.is_file() and path.suffix in KINDS)
 
     def make(place: Path) -> None:
@@ -65,6 +65,7 @@ def compiled() -> Path:
             copy = place / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
+        (place / "README.md").touch()  # pyproject.toml names it
         _run(python("cython", lock), "setup.py", "-q", "build_ext", "--inplace", "--parallel", "2", at=place,
              SEGMENTER_COMPILED="1")  # fmt: skip
 
