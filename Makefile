@@ -12,7 +12,7 @@ ARGS   ?=
 .PHONY: help demo test bench lint format compiled pure lock audit clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## a small shop, live: embedded broker, worker, customers  [ARGS="--seconds 60"]
 	@$(BIN)/segmenter demo $(ARGS)

@@ -51,7 +51,6 @@ class Costs:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
     events: int = 0
     changes: int = 0
-    records: int = 0
     faults: int = 0  # pages of memory taken from the system
 
     @property
@@ -64,11 +63,9 @@ class Bench:
     """One partition's task over a fresh store, fed as the engine feeds it."""
 
     def __init__(self, program: Program, folder: Path) -> None:
-        names = dict.fromkeys(
-            ("input_topic", "changes_topic", "memberships_topic", "rejected_topic", "state_topic", "journal_topic"), ""
-        )
+        topics = ("input", "changes", "memberships", "rejected", "state", "journal")
         settings = TaskSettings(
-            name="bench", **{name: name.removesuffix("_topic") for name in names}, output_prefix="",
+            name="bench", **{f"{topic}_topic": topic for topic in topics}, output_prefix="",
             max_event_bytes=1 << 20, grace_ms=2_000, cache_customers=200_000, nonce="0" * 16, versions={},
         )  # fmt: skip
         meta = Meta.first(
@@ -105,7 +102,6 @@ class Bench:
             ):
                 costs.seconds[phase] += seconds
             costs.changes += len(part.report.changes)
-            costs.records += len(part.records)
         costs.faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
         return costs
 

@@ -19,10 +19,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure() -> None:
     """A file that was compiled (setup.py) runs instead of its source: then it must be as new."""
     stream = Path(__file__).parents[1] / "stream"
+    sources = {path: path.with_name(path.name.split(".")[0] + ".py") for path in stream.rglob("*.so")}
     stale = [
         path.name
-        for path in stream.rglob("*.so")
-        if path.stat().st_mtime < path.with_name(path.name.split(".")[0] + ".py").stat().st_mtime
+        for path, source in sources.items()
+        if not source.exists() or path.stat().st_mtime < source.stat().st_mtime
     ]
     if stale:
         raise pytest.UsageError(f"older than their source: {', '.join(stale)}. Run `make compiled` or `make pure`.")

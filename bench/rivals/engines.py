@@ -88,7 +88,7 @@ def chosen(names: str) -> list[Engine]:
     found: list[Engine] = []
     for name in filter(None, names.split(",")):
         exact = [engine for engine in ENGINES if engine.name == name]
-        if ours := re.fullmatch(r"ours(?:-([2-9]|[1-6][0-9]))?(-compiled)?", name):
+        if not exact and (ours := re.fullmatch(r"ours(?:-([2-9]|[1-6][0-9]))?(-compiled)?", name)):
             exact = [_ours_of(name, int(ours[1] or 1), ours[2] is not None)]
         rows = exact or [engine for engine in ENGINES if engine.name.split("-")[0] == name]
         if not rows:
@@ -126,12 +126,8 @@ def _ours_of(name: str, processes: int = 1, compiled: bool = False) -> Engine:
         path = ["env", f"PYTHONPATH={builds.compiled()}", "PYTHONSAFEPATH=1"] if compiled else []
         return [*path, sys.executable, "-m", "stream.cli", "worker", "--config", config]
 
-    prepare = builds.compiled if compiled else _nothing
+    prepare = builds.compiled if compiled else lambda: None
     return Engine(name, title, command, prepare, topics=_our_topics, members=processes)
-
-
-def _nothing() -> None:
-    """It is there already."""
 
 
 def _arguments(place: Place, *more: object) -> list[str]:

@@ -221,11 +221,9 @@ def _body(written: int, data: bytes, length: int) -> list[Any]:
         parts = read(data)
     except ValueError:
         raise _damaged("a body that is not JSON") from None
-    if type(parts) is list and len(parts) == length and type(parts[0]) is list and type(parts[1]) is list:
-        for each in parts[2:]:
-            if each is not None and type(each) is not list:
-                break
-        else:
+    if type(parts) is list and len(parts) == length:
+        cells, answers, *others = parts
+        if type(cells) is list and type(answers) is list and all(each is None or type(each) is list for each in others):
             return parts
     raise _damaged("a body of another shape")
 
