@@ -18,6 +18,7 @@ from stream.app.logs import set_up_logs
 from stream.codec.definitions import DefinitionsText, encode_definitions
 from stream.config import Settings
 from stream.errors import StartRefused
+from stream.kafka.broker_clock import BrokerClock
 from stream.kafka.look import Look
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.settings import HEADROOM_BYTES
@@ -64,7 +65,7 @@ class Start:
         self._skew = Aside(lambda: measure_skew(settings, clock, self.look), "skew")
 
     def finish(self) -> int:
-        """The rest of the checks. Returns the number of the input's partitions."""
+        """The rest of the checks. Returns the number of the input's partitions; `broker_clock` tells then."""
         settings, program, look = self._settings, self._program, self.look
         partitions = input_partitions(settings, look)
         problems = check_topics(settings, program.extra_topics, look)
@@ -74,6 +75,11 @@ class Start:
         check_history(settings, program, partitions, look)
         check_clock(self._skew.result())
         return partitions
+
+    @property
+    def broker_clock(self) -> BrokerClock:
+        """What was learned of it: the worker goes on with that before its first commit."""
+        return self._skew.result().broker_clock
 
 
 def check_history(settings: Settings, program: CompiledProgram, partitions: int, look: Look) -> None:

@@ -88,9 +88,9 @@ class Watch:
         """Once. `slowly`: also what is asked rarely; `count`: also the wakes to come. False: no partition is live."""
         usage = shutil.disk_usage(self._data_dir)
         self._metrics.disk(usage.free, usage.total)
-        times = self._transactions.broker_time_ms()
-        if times is not None:
-            self._metrics.skew((times[1] - times[0]) / 1000)
+        ahead_ms = self._transactions.ahead_ms()
+        if ahead_ms is not None:
+            self._metrics.skew(ahead_ms / 1000)
         live = [task for task in self._engine.tasks.values() if task is not None and task.epoch]
         self._tell_standing(live, {})  # also when the broker does not answer
         if not live:

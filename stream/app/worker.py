@@ -168,7 +168,8 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
     observer = Observers(metrics, LogObserver(), progress, recent)
     offsets = KafkaOffsets(settings)
     batches: asyncio.Queue[Batch] = asyncio.Queue()
-    transactions = KafkaTransactions(settings, now_ms, start.look)  # the broker's clock is compared with the machine's
+    # With the machine's clock, whatever `clock` is: that is what the broker's is compared with.
+    transactions = KafkaTransactions(settings, now_ms, start.look, start.broker_clock)
     app = _faust_app(settings)
     source = KafkaSource(settings, batches, clock, die)
     restorer = Restorer(

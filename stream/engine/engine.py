@@ -179,6 +179,8 @@ class Engine:
 
     def assigned(self, partitions: list[int]) -> None:
         self.joined = True
+        if self.stopping:
+            return  # given to us while we leave the group, and another's in a moment
         self.observer.assigned(partitions)
         for partition in partitions:
             self._assignment += 1
@@ -240,7 +242,8 @@ class Engine:
             task.raise_level(self.holding.level)
             if task.level == FORMER_LEVEL and self.settings.silence_hold_ms:
                 check_keepable(partition, [GUARDS[0]])
-            task.hold(self.holding.keys, self.outside.clock())
+            now_ms, ahead_ms = self._ask_clock()
+            task.hold(self.holding.keys, now_ms - ahead_ms)
             self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
             warming = task.revisions.warming(task.partition.clock_ms)
             self.observer.revisions(partition, task.meta.keys, task.earlier, warming)
@@ -326,7 +329,8 @@ class Engine:
 
     def _restart(self, task: PartitionTask) -> None:
         task.aborted()
-        task.hold(self.holding.keys, self.outside.clock())
+        now_ms, ahead_ms = self._ask_clock()
+        task.hold(self.holding.keys, now_ms - ahead_ms)
         self._start_reading(task)
 
     def _stand_still(self, task: PartitionTask, failure: WakeFailed) -> None:
@@ -444,7 +448,7 @@ class Engine:
         live = [task.number for task in self._live()]
         if not live:
             return
-        asked_ms = self.outside.clock()
+        asked_ms, ahead_ms = self._ask_clock()
         loop = asyncio.get_running_loop()
         try:
             # What is held comes first: the clock must not pass an instant at which something was.
@@ -457,8 +461,8 @@ class Engine:
             self._blocked("broker-unreachable")
             return
         async with self._lock:
-            self._apply_holds(asked_ms)
-        if self._skewed():
+            self._apply_holds(asked_ms - ahead_ms)
+        if ahead_ms or self._too_far_ahead():
             # A new commit measures again; without one a passing fault of either clock would hold us for ever.
             self._blocked("clock-skew")
             self._probe = True
@@ -504,9 +508,15 @@ class Engine:
             if task.stopped != stopped:
                 self._start_reading(task)
 
-    def _skewed(self) -> bool:
-        times = self.outside.transactions.broker_time_ms()
-        return times is not None and abs(times[0] - times[1]) > SKEW_LIMIT_MS
+    def _ask_clock(self) -> tuple[int, int]:
+        """(our wall time, by how much that is too far ahead of the broker's, below 0: behind; else 0)."""
+        before_ms = self._too_far_ahead()
+        now_ms = self.outside.clock()
+        return now_ms, self._too_far_ahead() or before_ms  # it may step between any two lines
+
+    def _too_far_ahead(self) -> int:
+        ahead_ms = self.outside.transactions.ahead_ms()
+        return 0 if ahead_ms is None or abs(ahead_ms) <= SKEW_LIMIT_MS else ahead_ms
 
     def _blocked(self, reason: str | None) -> None:
         if reason != self.blocked_reason:

@@ -62,9 +62,9 @@ class Transactions(Protocol):
     def renew(self) -> None:
         """Initialise a new producer with the same transactional id, then drop the old one: fences its open work."""
 
-    def broker_time_ms(self) -> tuple[int, int] | None:
-        """(broker's append time, our wall time) of the newest journal record acknowledged, if the topic tells. Our
-        time with whatever the wall clock has jumped since."""
+    def ahead_ms(self) -> int | None:
+        """By how much our wall clock, asked now, is ahead of the broker's (below 0: behind), by the append times of the
+        journal; None while they tell nothing."""
 
     def meta_offset(self, partition: int) -> int | None:
         """Changelog offset of the newest `meta` record acknowledged in this partition."""

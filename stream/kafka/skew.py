@@ -8,12 +8,13 @@ that no running worker is fenced.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
 from stream.config import Settings
 from stream.engine.engine import SKEW_LIMIT_MS
+from stream.kafka.broker_clock import BrokerClock, monotonic_ms
 from stream.kafka.errors import create, describe, error_of
 from stream.kafka.look import Look
 from stream.kafka.settings import SIDE_LOG_LEVEL, producer_config
@@ -25,10 +26,11 @@ CALL_S = 10.0
 @dataclass(frozen=True, slots=True)
 class Skew:
     """`ahead_ms`: by so much this machine's clock is ahead of the broker's, at least; below 0 it is behind. None: it
-    could not be measured, and `why_not` says why."""
+    could not be measured, and `why_not` says why. `broker_clock` knows what was measured."""
 
     ahead_ms: int | None
     why_not: str = ""
+    broker_clock: BrokerClock = field(default_factory=BrokerClock)
 
     @property
     def too_large(self) -> bool:
@@ -42,12 +44,12 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
     journal = settings.topics.journal
     if not tells_append_time(settings, look):
         return Skew(None, f"{journal} does not keep append times, as far as the broker tells")
-    stamps: list[int] = []
+    broker_clock = BrokerClock()
 
     def delivered(error: KafkaError | None, message: Message) -> None:
         kind, stamp_ms = message.timestamp()
         if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
-            stamps.append(stamp_ms)
+            broker_clock.appended(stamp_ms, sent_ms, monotonic_ms())
 
     config = producer_config(settings, DEFAULT_LIMIT_BYTES) | {
         "transactional.id": f"{settings.transactional_id}-probe",
@@ -58,15 +60,11 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
     try:
         producer.init_transactions(CALL_S)
         producer.begin_transaction()
-        before_ms = clock()
+        sent_ms = monotonic_ms()
         producer.produce(journal, b"", b"probe", 0, on_delivery=delivered)
         producer.flush(CALL_S)
-        after_ms = clock()
         producer.abort_transaction(CALL_S)
     except KafkaException as exception:
         return Skew(None, describe(error_of(exception)))
-    if not stamps:
-        return Skew(None, f"{journal}: no append time came back")
-    # It was appended between the two readings of our clock: what lies within is no difference of clocks.
-    nearest_ms = min(max(stamps[0], before_ms), after_ms)
-    return Skew(nearest_ms - stamps[0])
+    ahead_ms = broker_clock.ahead_ms(clock(), monotonic_ms())
+    return Skew(ahead_ms, "" if ahead_ms is not None else f"{journal}: no append time came back", broker_clock)

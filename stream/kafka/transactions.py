@@ -18,6 +18,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaExceptio
 from stream.codec.journal import META_KEY
 from stream.config import Settings
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown, Produce
+from stream.kafka.broker_clock import BrokerClock, monotonic_ms
 from stream.kafka.errors import create, describe, error_of
 from stream.kafka.look import Look
 from stream.kafka.settings import LIBRDKAFKA_LOG, producer_config
@@ -47,9 +48,15 @@ log = structlog.get_logger(__name__)
 
 class KafkaTransactions:
     """Implements `engine.interfaces.Transactions`; `renew` also makes the first producer. One thread at a time.
-    `clock` tells our wall time in ms; `look` may have seen the input already."""
+    `clock` tells our wall time in ms; `look` may have seen the input already, `broker_clock` an append time."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], int], look: Look | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], int],
+        look: Look | None = None,
+        broker_clock: BrokerClock | None = None,
+    ) -> None:
         self._settings = settings
         self._look = look
         self._clock = clock
@@ -57,13 +64,12 @@ class KafkaTransactions:
         self._config: dict[str, Any] | None = None
         self._producer: Producer | None = None
         self._calls = ThreadPoolExecutor(1, thread_name_prefix="producer")  # so that a call can be given up
-        self._begun_ms = 0
-        self._times: tuple[int, int] | None = None
-        self._wall_less_monotonic_ms = 0  # when that was measured
+        self._begun_ms = 0  # monotonic
+        self._broker_clock = broker_clock or BrokerClock()
         self._meta_offsets: dict[int, int] = {}
 
     def begin(self) -> None:
-        self._begun_ms = self._clock()
+        self._begun_ms = monotonic_ms()
         self._call(self._open().begin_transaction)
 
     def produce(self, records: Iterable[Produce]) -> None:
@@ -120,13 +126,8 @@ class KafkaTransactions:
             old.purge(blocking=False)
             log.warning("producer_renewed", seconds=round(time.monotonic() - started, 3))
 
-    def broker_time_ms(self) -> tuple[int, int] | None:
-        # A wall clock that has jumped since must not be believed until the next commit: what it went on more than the
-        # monotonic clock did is its fault.
-        if self._times is None:
-            return None
-        append_ms, ours_ms = self._times
-        return append_ms, ours_ms + self._clock() - _monotonic_ms() - self._wall_less_monotonic_ms
+    def ahead_ms(self) -> int | None:
+        return self._broker_clock.ahead_ms(self._clock(), monotonic_ms())
 
     def meta_offset(self, partition: int) -> int | None:
         return self._meta_offsets.get(partition)
@@ -182,20 +183,12 @@ class KafkaTransactions:
             return
         kind, append_ms = message.timestamp()
         if kind == TIMESTAMP_LOG_APPEND_TIME:
-            # It was appended between `begin` and now. A stall in between is no difference of clocks, so ours is taken
-            # as near to the broker's as it can have been.
-            now_ms = self._clock()
-            self._times = (append_ms, min(max(append_ms, self._begun_ms), now_ms))
-            self._wall_less_monotonic_ms = now_ms - _monotonic_ms()
+            self._broker_clock.appended(append_ms, self._begun_ms, monotonic_ms())
 
     def _on_state(self, error: KafkaError | None, message: Message) -> None:
         partition, offset = message.partition(), message.offset()
         if error is None and partition is not None and offset is not None:
             self._meta_offsets[partition] = offset
-
-
-def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 def _meaning(exception: KafkaException, otherwise: type[Exception] | None) -> Exception:

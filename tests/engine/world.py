@@ -127,6 +127,7 @@ class World:
 
     partitions: int = 1
     now_ms: int = START
+    skew_ms: int = 0  # the worker's clock is ahead by so much
     inputs: dict[int, list[Message]] = field(default_factory=lambda: defaultdict(list))
     topics: dict[tuple[str, int], list[Produce]] = field(default_factory=lambda: defaultdict(list))
     offsets: dict[int, tuple[int, str]] = field(default_factory=dict)
@@ -204,8 +205,8 @@ class Producer:
         self.renewed += 1
         self.open, self.open_offsets = [], {}
 
-    def broker_time_ms(self) -> tuple[int, int] | None:
-        return None
+    def ahead_ms(self) -> int | None:
+        return self.world.skew_ms
 
     def meta_offset(self, partition: int) -> int | None:
         return self.metas.get(partition)
@@ -318,8 +319,8 @@ class Worker:
         observer = observer or Observer()
         restorer = Restorer(program, self.reads, self.reads, self.reads, beginning, observer)
         outside = Outside(
-            self.source, self.producer, self.reads, restorer, lambda: world.now_ms, self.failures.append, self._crash,
-            controls or NoControls(),
+            self.source, self.producer, self.reads, restorer, lambda: world.now_ms + world.skew_ms,
+            self.failures.append, self._crash, controls or NoControls(),
         )  # fmt: skip
         self.engine = Engine(program, EngineSettings(0.1, task), outside, observer)
 

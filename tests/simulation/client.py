@@ -18,6 +18,7 @@ from stream.engine.interfaces import (
     OutcomeUnknown,
     Produce,
 )
+from stream.kafka.broker_clock import BrokerClock
 from tests.simulation.broker import State
 from tests.simulation.host import Host
 
@@ -67,14 +68,15 @@ class SimulatedTransactions:
         self._begun = False
         self._begun_ms = 0
         self._unsent: list[Produce] = []
-        self._times: tuple[int, int] | None = None
+        self._broker_clock = BrokerClock()
+        self._broker_clock.appended(host.world.wall_ms, host.world.wall_ms, host.world.wall_ms)  # measured at the start
         self._meta_offsets: dict[int, int] = {}
 
     def begin(self) -> None:
         self._host.reach("begin")
         assert not self._begun, "a transaction is open already"
         self._begun = True
-        self._begun_ms = self._host.clock()
+        self._begun_ms = self._host.world.wall_ms  # the world's time is every machine's monotonic clock
 
     def produce(self, records: Iterable[Produce]) -> None:
         host = self._host
@@ -119,8 +121,8 @@ class SimulatedTransactions:
         self._begun = False
         self._unsent = []
 
-    def broker_time_ms(self) -> tuple[int, int] | None:
-        return self._times
+    def ahead_ms(self) -> int | None:
+        return self._broker_clock.ahead_ms(self._host.clock(), self._host.world.wall_ms)
 
     def meta_offset(self, partition: int) -> int | None:
         return self._meta_offsets.get(partition)
@@ -129,7 +131,7 @@ class SimulatedTransactions:
         world = self._host.world
         offset = world.broker.produce(self._id, epoch, record)
         if record.topic == JOURNAL:
-            self._times = (world.wall_ms, min(max(world.wall_ms, self._begun_ms), self._host.clock()))
+            self._broker_clock.appended(world.wall_ms, self._begun_ms, world.wall_ms)
         elif record.topic == STATE and record.key == META_KEY:
             self._meta_offsets[record.partition] = offset
 

@@ -31,7 +31,7 @@ from stream.engine.task import PartitionTask
 from stream.engine.transaction import Outcome
 from stream.kafka.source import POLL_S, KafkaSource
 from tests import test_polling
-from tests.engine import test_beginnings, test_definitions, test_engine
+from tests.engine import test_beginnings, test_definitions, test_engine, test_skew
 from tests.simulation import definitions
 from tests.simulation.broker import NO_MEMBER
 from tests.simulation.client import CHANGES, INPUT, STATE, SimulatedReads, SimulatedTransactions
@@ -156,6 +156,33 @@ def _(patch: MonkeyPatch) -> None:
 
 
 LATER_MS = 50
+
+
+@planted(
+    "reading-not-compared",
+    "the clock is compared with the broker's when the end is known, not when it is read",
+    law=test_skew.test_a_clock_that_was_wrong_when_it_was_asked_is_not_believed_though_it_is_right_when_the_end_is_known,
+)
+def _(patch: MonkeyPatch) -> None:
+    patch.setattr(Engine, "_ask_clock", lambda self: (self.outside.clock(), 0))
+
+
+@planted(
+    "clock-compared-at-commits", "the clock is compared with the broker's at commits alone: a step since is not seen"
+)
+def _(patch: MonkeyPatch) -> None:
+    append, ahead_ms = SimulatedTransactions._append, SimulatedTransactions.ahead_ms
+    found: WeakKeyDictionary[SimulatedTransactions, int | None] = WeakKeyDictionary()
+
+    def mutated(self: SimulatedTransactions, record: Any, epoch: int) -> None:
+        append(self, record, epoch)
+        found[self] = ahead_ms(self)
+
+    def as_found(self: SimulatedTransactions) -> int | None:
+        return found.get(self)
+
+    patch.setattr(SimulatedTransactions, "_append", mutated)
+    patch.setattr(SimulatedTransactions, "ahead_ms", as_found)
 
 
 @planted(

@@ -16,6 +16,7 @@ from typing import Any
 
 from stream.codec.control import Control
 from stream.codec.snapshot import wake_of
+from stream.engine.engine import SKEW_LIMIT_MS
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
 from stream.errors import StartRefused
 from tests.simulation.broker import Broker, State, Transaction
@@ -202,7 +203,7 @@ class World:
         known = self._instance(instance)
         self.happened("wall clock steps back" if ms < known.skew_ms else "wall clock steps ahead")
         known.skew_ms = ms
-        self.most_skew_ms = max(self.most_skew_ms, ms)
+        self.most_skew_ms = max(self.most_skew_ms, min(ms, SKEW_LIMIT_MS))  # beyond it nothing is judged
 
     def lose_disk(self, instance: str) -> None:
         self.kill(instance)
