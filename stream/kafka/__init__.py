@@ -7,6 +7,7 @@
 `membership`    who has which partitions, as the group says
 `topics`        what the pipeline's topics must be; making and checking them
 `look`          topics as they are
+`broker_clock`  how far our wall clock is ahead of the broker's
 `watch`, `open_transactions`, `skew`, `metadata`    what is asked from beside: ends, open transactions, clocks, topics
 `simple`        small clients for commands
 `last_commits`  the last commit of each partition, off the ends of the topics
