@@ -6,6 +6,7 @@
     python -m bench latency --rates 1000,10000,30000 --seconds 30
     python -m bench restore                        customers/s, from the changelog and from the local copy
     python -m bench throughput --processes 2       with a worker of two processes; also latency, large and restore
+    make compiled && python -m bench throughput    with the compiled worker, as with everything else; then `make pure`
     python -m bench standard --events 60000 --customers 5000 --seconds 8     a quick try of all of it
 
 These have a command line of their own (`--help`):

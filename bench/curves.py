@@ -49,7 +49,8 @@ SPARE_BYTES = 5 << 30
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One measurement. `definitions` 0: those of the benchmark. `rate`: latencies too, at so many events/s."""
+    """One measurement. `definitions` 0: those of the benchmark. `rate`: latencies too, at so many events/s.
+    `processes`: of each worker."""
 
     customers: int = CUSTOMERS
     definitions: int = 0
@@ -58,6 +59,7 @@ class Point:
     workers: int = 1
     commit_ms: int = 100
     rate: int = 0
+    processes: int = 1
 
 
 @dataclass(slots=True)
@@ -72,9 +74,9 @@ class PointMeasured:
     error: str = ""
 
 
-def curves(customers: Sequence[int], rate: int) -> dict[str, list[Point]]:
+def curves(customers: Sequence[int], rate: int, processes: int = 1) -> dict[str, list[Point]]:
     """Every curve with its points, by name; the more important first."""
-    return {
+    found = {
         "customers": [Point(customers=count) for count in customers],
         "definitions": [Point(definitions=count) for count in (10, 50, 200)],
         "commit-interval": [Point(commit_ms=each, rate=rate) for each in (50, 100, 250, 1000)],
@@ -82,6 +84,7 @@ def curves(customers: Sequence[int], rate: int) -> dict[str, list[Point]]:
         "event-size": [Point(event_bytes=size) for size in (EVENT_BYTES, 1024, 4096)],
         "workers": [Point(workers=count) for count in (1, 2)],
     }
+    return {curve: [replace(point, processes=processes) for point in points] for curve, points in found.items()}
 
 
 CHANGED = {
@@ -119,9 +122,9 @@ def main(arguments: Sequence[str]) -> None:
 def _measure(given: argparse.Namespace) -> Iterator[PointMeasured]:
     """Point by point; one that two curves share is measured once. A point that fails is told, and the others go on."""
     known: dict[Point, PointMeasured] = {}
-    chosen = curves(given.customers, given.rate)
+    chosen = curves(given.customers, given.rate, given.processes)
     for curve in given.only:
-        with broker() as kafka:
+        with broker(given.processes) as kafka:
             for point in chosen[curve]:
                 value = getattr(point, CHANGED[curve])
                 say(f"--- {curve} {value:,}")
@@ -141,7 +144,7 @@ def _measure_one(kafka: ApacheKafka, measured: PointMeasured, seconds: int, pref
                 definitions = Path(directory) / "many.yaml"
                 definitions.write_text(many_definitions(point.definitions), "utf-8")
             settings = {"commit_interval": f"{point.commit_ms}ms"}
-            with stand_on(kafka, definitions, prefix, point.partitions, settings) as stand:
+            with stand_on(kafka, definitions, prefix, point.partitions, settings, point.processes) as stand:
                 measured.figures = _figures(stand, measured, seconds)
     except BenchFailed as error:
         measured.error = str(error)
@@ -237,6 +240,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--customers", type=numbers, default=list(CUSTOMERS_CURVE), help="points of that curve")
     parser.add_argument("--rate", type=number, default=2_000, help="events/s of the latencies of commit-interval")
     parser.add_argument("--seconds", type=number, default=10, help="how long those are measured")
+    parser.add_argument("--processes", type=number, default=1, help="of each worker")
     given = parser.parse_args(arguments)
     given.only = given.only.split(",")
     if unknown := [name for name in given.only if name not in names]:

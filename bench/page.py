@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import plots
-from bench.tables import PARTS, block
+from bench.tables import PARTS, block, worker_of
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
@@ -64,16 +64,16 @@ def published_name(result: dict[str, Any]) -> str:
         case "compare":
             return f"compare-{told['load']}"
         case "standard":
-            return f"standard-{told['scenario']}{_of_several(told)}"
+            return f"standard-{told['scenario']}{_of_which_worker(result)}"
         case "wakes":
-            return f"wakes-{told['pending'] or told['customers']}{_of_several(told)}"
+            return f"wakes-{told['pending'] or told['customers']}{_of_which_worker(result)}"
     chosen = {point["curve"] for point in result["points"]}
-    return "curves" if len(chosen) > 1 else f"curves-{'-'.join(sorted(chosen))}"
+    return ("curves" if len(chosen) > 1 else f"curves-{'-'.join(sorted(chosen))}") + _of_which_worker(result)
 
 
-def _of_several(told: dict[str, Any]) -> str:
-    processes = told.get("processes", 1)  # results of before do not tell
-    return f"-{processes}-processes" if processes > 1 else ""
+def _of_which_worker(result: dict[str, Any]) -> str:
+    processes, compiled = worker_of(result)
+    return (f"-{processes}-processes" if processes > 1 else "") + ("-compiled" if compiled else "")
 
 
 def slim(result: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from tests.kafka.apache import kafka_jars
 BUSY_LOAD = 0.5
 """A load average above it before we begin: somebody else works here too."""
 
+COMPILED = ", compiled"
+"""What the facts say behind Python's version when the worker measured is (`make compiled`)."""
+
 GOALS: dict[tuple[str, str], tuple[str, Callable[[float], bool]]] = {
     ("throughput", "events_per_s"): ("at least 40,000", lambda found: found >= 40_000),
     ("large", "events_per_s"): ("at least 25,000", lambda found: found >= 25_000),
@@ -40,7 +43,7 @@ def machine_facts() -> Facts:
         "cpu": _line_of("/proc/cpuinfo", r"^model name\s*: (.*)$") or platform.machine(),
         "memory_gib": round(int(_line_of("/proc/meminfo", r"^MemTotal:\s*(\d+) kB") or 0) / (1 << 20), 1),
         "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version() + (", compiled" if is_compiled() else ""),
+        "python": platform.python_version() + (COMPILED if is_compiled() else ""),
         "librdkafka": confluent_kafka.libversion()[0],
         "kafka": broker[1] if broker else "unknown",
         "java": _java(),

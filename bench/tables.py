@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.curves import Point, PointMeasured
 from bench.curves import table as curves_table
-from bench.report import GOALS, shown
+from bench.report import COMPILED, GOALS, shown
 from bench.rivals.outcomes import Row
 from bench.rivals.outcomes import table as compare_table
 from bench.wakes import GOALS as WAKES_GOALS
@@ -79,13 +79,19 @@ def _standard(result: dict[str, Any]) -> str:
                 told = f"{goal[0]}: {verdict(goal[1](value))}" if goal else ""
                 lines.append(f"| {run['scenario']} | {words(name)} | {shown(name, value)} | {told} |")
     notes = dict.fromkeys(f"{run['scenario']}: {note}" for run in result["runs"] for note in run["notes"])
-    return "\n".join([*_of_several(result), *lines, "", *(f"- {note}" for note in notes)]).rstrip()
+    return "\n".join([*_of_which_worker(result), *lines, "", *(f"- {note}" for note in notes)]).rstrip()
 
 
-def _of_several(result: dict[str, Any]) -> list[str]:
-    """What stands before figures of a worker of several processes."""
-    processes = result["arguments"].get("processes", 1)
-    return [f"A worker of {processes} processes:", ""] if processes > 1 else []
+def worker_of(result: dict[str, Any]) -> tuple[int, bool]:
+    """Of how many processes it was, and whether it was compiled; results of before may not tell."""
+    return result["arguments"].get("processes", 1), result["facts"].get("python", "").endswith(COMPILED)
+
+
+def _of_which_worker(result: dict[str, Any]) -> list[str]:
+    """What stands before figures of a worker that is not as usual."""
+    processes, compiled = worker_of(result)
+    told = [f"of {processes} processes"] * (processes > 1) + ["compiled"] * compiled
+    return [f"A worker {', '.join(told)}:", ""] if told else []
 
 
 def _wakes(result: dict[str, Any]) -> str:
@@ -100,14 +106,16 @@ def _wakes(result: dict[str, Any]) -> str:
             value = figures[name]
             goal = f"at most {WAKES_GOALS[name]:,.0f}: {verdict(reached(name, value))}" if name in WAKES_GOALS else ""
             lines.append(f"| {words(name)} | {shown(name, value)} | {goal} |")
-    return "\n".join([*_of_several(result), head, "", *lines, "", *(f"- {note}" for note in result["notes"])]).rstrip()
+    return "\n".join(
+        [*_of_which_worker(result), head, "", *lines, "", *(f"- {note}" for note in result["notes"])]
+    ).rstrip()
 
 
 def _curves(result: dict[str, Any]) -> str:
     told = result["arguments"]
     points = [PointMeasured(**{**point, "point": Point(**point["point"])}) for point in result["points"]]
     head = f"One thing changed at a time, {told['events']:,} events a point."
-    return f"{head}\n\n{curves_table(points)}"
+    return "\n".join([*_of_which_worker(result), head, "", curves_table(points)])
 
 
 PARTS = {"compare": _compare, "standard": _standard, "wakes": _wakes, "curves": _curves}

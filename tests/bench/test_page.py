@@ -11,6 +11,7 @@ import pytest
 
 from bench import page
 from bench.curves import Point, PointMeasured, curves
+from bench.report import COMPILED
 from bench.results import VARIABLE, Result
 from bench.rivals.outcomes import Outcome, rows_of
 from bench.tables import NOTHING, block
@@ -86,6 +87,22 @@ def test_a_later_run_replaces_what_it_measured_again_and_leaves_the_rest(
     assert {path.name for path in measured.iterdir()} == before
     assert "4,321" in page.published_block()
     assert "1,234" not in page.published_block()
+
+
+def test_figures_of_several_processes_and_of_a_compiled_worker_stand_beside_the_usual_ones(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name for path in measured.iterdir()}
+    monkeypatch.setitem(FACTS, "python", "3.11.2" + COMPILED)
+    run = {"scenario": "latency-5000", "figures": {"latency_p99_ms": 9.0}, "notes": [], "profile": None}
+    told = {"scenario": "latency", "seconds": 5, "processes": 2}
+    written(tmp_path / "again", "standard", told, monkeypatch, runs=[run])
+
+    page.publish(tmp_path / "again")
+
+    added = {path.name for path in measured.iterdir()} - before
+    assert added == {"standard-latency-2-processes-compiled.json"}
+    assert "A worker of 2 processes, compiled:" in page.published_block()
 
 
 def test_what_is_published_names_no_path_of_the_machine_and_no_single_seconds(
