@@ -346,6 +346,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # told below, as every key that is no text
             if key.value in seen:
                 line = key.start_mark.line + 1
                 raise yaml.constructor.ConstructorError(None, None, f"line {line}: {key.value!r} stands twice")
@@ -359,6 +361,8 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         found = yaml.load(_read(path), _StrictLoader)
     except OSError as error:
         raise ConfigError(f"{path}: found {error.strerror or error}, expected a readable settings file") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: found values nested too deep to read, expected a mapping of settings") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: found text that is not YAML ({_first_problem(error)}), expected a mapping of settings"

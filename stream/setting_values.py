@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SecretStr
@@ -38,7 +39,7 @@ def parse_quantity(text: Any, units: Mapping[str, int]) -> int:
     if match is None or (match[2] not in units and match[1] != "0"):
         raise Wrong()
     amount = float(match[1]) * units.get(match[2], 1)
-    if amount != int(amount):
+    if not isfinite(amount) or amount != int(amount):
         raise Wrong()
     return int(amount)
 

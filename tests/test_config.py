@@ -376,3 +376,21 @@ def test_what_does_for_one_process_and_not_for_as_many_is_refused_at_load(given:
 
 def test_the_defaults_do_for_as_many_processes_as_there_may_be() -> None:
     assert len(load_settings(None, {**LEAST, "instance": "w", "processes": 64}).members()) == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("? [a, b]\n: 3\n", "not YAML (line 1, column 3: found unhashable key)"),
+        ("a: " + "[" * 5_000, "nested too deep"),
+        (f"commit_interval: '{'9' * 400}s'\n", "commit_interval: found '9999"),
+    ],
+)
+def test_a_file_that_no_setting_can_be_read_from_is_told_in_a_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as told:
+        load_settings(path, {})
+
+    assert said in str(told.value)

@@ -11,7 +11,7 @@ from stream.app.data_dir import IN_USE, look_at
 from stream.app.listening import check_is_free
 from stream.app.starting import CLOCK_REMEDY, history_problem, skew_text
 from stream.codec.levels import FORMER_LEVEL, UPGRADE
-from stream.config import Settings
+from stream.config import Address, Settings
 from stream.engine.definitions import check_named
 from stream.engine.guard import GUARDS
 from stream.engine.holding import check_keepable
@@ -42,8 +42,7 @@ class Finding:
 def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], int]) -> Iterator[Finding]:
     """Every check that a start makes. `clock` tells this machine's time in ms."""
     yield Finding("definitions", True, f"{program.name} {program.hash}")
-    for member in settings.members():
-        yield from _own_machine(member)
+    yield from _own_machine(settings)
     look = Look(settings)
     try:
         partitions = input_partitions(settings, look)
@@ -75,18 +74,26 @@ def examine(settings: Settings, program: CompiledProgram, clock: Callable[[], in
 
 
 def _own_machine(settings: Settings) -> Iterator[Finding]:
-    taken = ""
-    try:
-        check_is_free(settings.listen)
-    except ConfigError as error:
-        taken = str(error)
     trouble = look_at(settings.data_dir)
-    running = trouble == IN_USE and bool(taken)
-    if running:
+    if trouble == IN_USE and _taken(settings.listen):
         yield Finding("data_dir", True, f"{settings.data_dir} is in use, and so is {settings.listen}: this worker runs")
         return
-    yield _data_dir(settings.data_dir, trouble)
-    yield Finding("listen", not taken, taken or f"{settings.listen} is free", "another `listen`" if taken else "")
+    members = settings.members()
+    if len(members) > 1 and trouble is not None:
+        yield _data_dir(settings.data_dir, trouble)
+    for member in members:
+        yield _data_dir(member.data_dir, look_at(member.data_dir))
+        taken = _taken(member.listen)
+        yield Finding("listen", not taken, taken or f"{member.listen} is free", "another `listen`" if taken else "")
+
+
+def _taken(listen: Address) -> str:
+    """Why nobody can listen there, "" where one can."""
+    try:
+        check_is_free(listen)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def _processes(processes: int, partitions: int) -> Finding:

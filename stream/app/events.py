@@ -56,6 +56,10 @@ class Feed(Service):  # type: ignore[misc]
         self._watch = watch  # runs beside the rest
 
     async def on_start(self) -> None:
+        if self.channel.app.should_stop:
+            # Told to stop while Faust was starting: it has passed those it stops by, so nobody would stop us.
+            await self.stop()
+            return
         # Joining the group takes as long as the producer's initialisation: both at once.
         loop = asyncio.get_running_loop()
         preparing = loop.run_in_executor(None, self._prepare)

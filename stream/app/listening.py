@@ -16,8 +16,9 @@ def check_is_free(listen: Address) -> None:
             # As the server does it: a port that was left a moment ago is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that can't be looked up
+        found = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"listen {listen}: found {error.strerror or error}, expected an address of this machine on which nobody "
-            "listens; each worker needs one of its own"
+            f"listen {listen}: found {found}, expected an address of this machine on which nobody listens; each worker "
+            "needs one of its own"
         ) from None

@@ -9,6 +9,7 @@ import logging
 import logging.config
 import sys
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -20,10 +21,13 @@ QUIET = ("faust", "mode", "aiohttp", "aiokafka", "asyncio")
 
 
 class Lines(logging.StreamHandler[TextIO]):
-    """Standard error. Of a line that can't be written, the standard library would show every value it was to hold."""
+    """Standard error. Of a line that can't be written, the standard library would show every value it was to hold.
+    Where nothing can be written any more (a full disk, a reader that went away), the work goes on all the same."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        print(f"a log line could not be written: {type(sys.exc_info()[1]).__name__}", file=sys.stderr, flush=True)
+        told = f"a log line could not be written: {type(sys.exc_info()[1]).__name__}"
+        with suppress(OSError, ValueError):
+            print(told, file=sys.stderr, flush=True)
 
 
 def set_up_logs(level: str, form: str, *processors: Any, process: int | None = None) -> dict[str, Any]:

@@ -30,7 +30,8 @@ HELD_BACK_AFTER_S = 1.0
 class EngineStatus:
     """`stream.app.http.WorkerStatus` over an engine.
 
-    `held_back_s` tells for how long an open transaction has held back a partition of the input, as far as known.
+    `processes`: of how many of the worker this is one. `held_back_s` tells for how long an open transaction has held
+    back a partition of the input, as far as known.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class EngineStatus:
         recent: Recent,
         instance: str = "",
         held_back_s: Callable[[int], float] = lambda _partition: 0.0,
+        processes: int = 1,
     ) -> None:
         self.registry = registry
         self._engine = engine
         self._recent = recent
         self._instance = instance
+        self._processes = processes
         self._held_back_s = held_back_s
         self._ticked_s: float | None = None  # monotonic; None: the loop is not watched yet
 
@@ -82,6 +85,7 @@ class EngineStatus:
         return {
             "version": build_versions()["version"],
             "instance": self._instance,
+            "process_count": self._processes,
             "definitions": {"name": program.name, "version": program.version, "hash": program.hash},
             "ready": not failing,
             "failing": failing,

@@ -5,8 +5,8 @@ supervisor of four processes; each is a whole worker with an instance, a folder 
 the partitions out among them as among any four workers. The supervisor reads and writes nothing of Kafka.
 
     told to stop (SIGTERM, Ctrl-C)      all are told; 0 when all stopped in order
-    a process ends by itself            that is logged, the others are told to stop, and its exit code is the worker's:
-                                        whoever supervises the machine starts the whole worker again
+    a process ends by itself            that is logged, the others are told to stop, and its exit code is the worker's,
+                                        1 where it is 0: whoever supervises the machine starts the whole worker again
     the supervisor is killed (-9)       the pipe that it held open ends, and each process stops by itself
 
 Processes stand in process groups of their own: a terminal sends Ctrl-C to all of a group, and they are to hear of it
@@ -30,7 +30,7 @@ import structlog
 from stream.app.data_dir import IN_USE, DataDir, look_at
 from stream.app.listening import check_is_free
 from stream.config import Settings
-from stream.errors import ConfigError
+from stream.errors import ConfigError, StartRefused
 
 STOP_S = 15.0
 """A process that is told to stop commits what is done within ten seconds. After so long it is killed: before a
@@ -57,7 +57,10 @@ class Ended:
 
     @property
     def how(self) -> str:
-        return f"exit code {self.code}" if self.code >= 0 else f"killed by {signal.Signals(-self.code).name}"
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        known = -self.code in signal.valid_signals() and -self.code < signal.SIGRTMIN
+        return f"killed by {signal.Signals(-self.code).name if known else f'signal {-self.code}'}"
 
 
 Running = dict[int, "subprocess.Popen[bytes]"]
@@ -79,6 +82,8 @@ def _wait_until_left(member: Settings) -> None:
     deadline = time.monotonic() + STOP_S + 1
     while (trouble := look_at(member.data_dir)) == IN_USE and time.monotonic() < deadline:
         time.sleep(LEFT_BEHIND_LOOK_S)
+    if trouble == IN_USE:
+        raise StartRefused(f"data_dir {member.data_dir}: {trouble}. Try: stop it, or a `data_dir` of this worker's own")
     if trouble is not None:
         raise ConfigError(f"data_dir {member.data_dir}: found that {trouble}, expected a folder this user may write")
 
@@ -113,7 +118,7 @@ def supervise(commands: Sequence[Sequence[str]], stop_s: float = STOP_S) -> int:
     for each in ended:
         log.error("process_ended", process=each.process, how=each.how, others="are told to stop")
     _stop(running, signals, stop_s)
-    return ended[0].exit_code
+    return next((each.exit_code for each in ended if each.code), 1)
 
 
 def _stop(running: Running, signals: int, stop_s: float) -> list[Ended]:

@@ -43,6 +43,7 @@ from stream.engine.interfaces import Batch
 from stream.engine.observer import Observers
 from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
+from stream.engine.wall_clock import WallClock
 from stream.errors import SegmenterError
 from stream.kafka.certificate import UnreadableCertificate, client_certificate_end_s
 from stream.kafka.changelog import KafkaChangelogReader
@@ -171,14 +172,18 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
     # With the machine's clock, whatever `clock` is: that is what the broker's is compared with.
     transactions = KafkaTransactions(settings, now_ms, start.look, start.broker_clock)
     app = _faust_app(settings)
-    source = KafkaSource(settings, batches, clock, die)
+    wall = WallClock(clock, transactions.ahead_ms)
+    source = KafkaSource(settings, batches, wall.believed_ms, die)
     restorer = Restorer(
         program,
         offsets,
         KafkaChangelogReader(settings),
         Stores(start.data_dir.path, settings.cache_memory_bytes, start.hashed),
         Beginning(
-            "latest" if settings.start_from == "latest" else "earliest", partitions, lambda: secrets.token_hex(4), clock
+            "latest" if settings.start_from == "latest" else "earliest",
+            partitions,
+            lambda: secrets.token_hex(4),
+            wall.believed_ms,
         ),
         observer,
     )
@@ -199,7 +204,7 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
     watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, start.data_dir.path, clock)
     membership = Membership(settings)
     group_watch = GroupWatch(membership.ask, membership.nudge, source.held, die, partitions)
-    status = EngineStatus(engine, metrics.registry, recent, settings.instance, watch.held_back_s)
+    status = EngineStatus(engine, metrics.registry, recent, settings.instance, watch.held_back_s, settings.processes)
 
     async def look_on() -> None:
         await asyncio.gather(status.watch_loop(metrics.loop_lagged), watch.run(), group_watch.run())
@@ -212,22 +217,25 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
 
 def die(error: BaseException) -> NoReturn:
     """End the process at once: nothing uncommitted may be written after an error nobody expected."""
-    if isinstance(error, SegmenterError):
-        print(str(error), file=sys.stderr, flush=True)
-        os._exit(error.exit_code)
-    log.critical("worker_failed", error=summary(error), exc_info=error)
-    sys.stderr.flush()
-    os._exit(1)
+    try:
+        if isinstance(error, SegmenterError):
+            print(str(error), file=sys.stderr)
+        else:
+            log.critical("worker_failed", error=summary(error), exc_info=error)
+        sys.stderr.flush()
+    finally:  # also when the error can't be told
+        os._exit(error.exit_code if isinstance(error, SegmenterError) else 1)
 
 
 def _faust_app(settings: Settings) -> SegmenterApp:
+    host = settings.listen.host
     return SegmenterApp(
         settings.name,
         broker="kafka://127.0.0.1:1",  # never used: the drivers are off
         datadir=str(settings.data_dir / "faust"),
         web_enabled=True,
-        web_bind=settings.listen.host,
-        web_host=settings.listen.host,
+        web_bind=host,
+        web_host=f"[{host}]" if ":" in host else host,  # within a URL
         web_port=settings.listen.port,
         web_tables_enabled=False,
         web_router_enabled=False,

@@ -21,7 +21,6 @@ def show(
 ) -> None:
     """Print every setting as it holds after flags, environment, file and defaults; secrets masked."""
     settings = settings_of(config, broker, name=name, definitions=definitions)
-    # As comments, so that what is printed can be read back.
     for member in settings.members() if settings.processes > 1 else ():
         typer.echo(f"# {member.instance}: data_dir {member.data_dir}, listen {member.listen}")
     typer.echo(yaml.safe_dump(settings.masked(), sort_keys=False, allow_unicode=True), nl=False)

@@ -28,6 +28,14 @@ DEFAULT_URL = "http://127.0.0.1:9464"
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """A worker that listens everywhere is asked here."""
 
+NEEDED: dict[str, Any] = {
+    "name": "unknown", "definitions": "unknown", "kafka": {"bootstrap.servers": "127.0.0.1:9092"},
+    "allow_plaintext": True,
+}  # fmt: skip
+"""Settings that no address depends on, but that can't be left out."""
+TELLING = ("config_file", "listen", "processes", "instance")
+"""Settings that tell where a worker answers, or where that is told."""
+
 MOST_BYTES = 8 << 20
 """An answer about 1,000 partitions is half a megabyte: what is larger is no worker's."""
 
@@ -62,7 +70,15 @@ def status(
     Exit codes: 0 ready; 1 not ready, or no answer; 4 settings.
     """
     places, token = _where(config, url)
-    answers = _wait_ready(places, token, timeout) if wait else _ask_all(places, token)
+    end_s = time.monotonic() + (timeout if wait else 0.0)
+    while True:
+        answers = [_answer(place, token) for place in places]
+        if url is None and (others := _other_processes(places, answers)):
+            places += others
+        elif _all_ready(answers) or time.monotonic() >= end_s:
+            break
+        else:
+            time.sleep(ASK_EVERY_S)
     if len(places) == 1 and isinstance(answers[0], WorkerSilent):
         raise answers[0]
     if json:
@@ -84,9 +100,11 @@ def status(
 def _where(config: Path | None, url: str | None) -> tuple[list[Place], str]:
     """The processes to ask, of a worker mostly one, and the API token ("" for none)."""
     token = os.environ.get(f"{ENVIRONMENT_PREFIX}API_TOKEN", "")
-    if config is None and not os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG_FILE"):
+    known = [key for key in (*NEEDED, *TELLING) if os.environ.get(f"{ENVIRONMENT_PREFIX}{key.upper()}")]
+    file = config is not None or "config_file" in known
+    if not file and not known:
         return [Place("", url or DEFAULT_URL)], token
-    settings = load_settings(config, {})
+    settings = load_settings(config, {} if file else {key: NEEDED[key] for key in NEEDED if key not in known})
     if settings.api_token is not None:
         token = settings.api_token.get_secret_value()
     if url is not None:
@@ -98,33 +116,35 @@ def _where(config: Path | None, url: str | None) -> tuple[list[Place], str]:
     return places, token
 
 
-def _wait_ready(places: list[Place], token: str, timeout_s: float) -> list[Answer]:
-    """The first answers that all say ready, or the last ones within the time."""
-    end_s = time.monotonic() + timeout_s
-    while not _all_ready(answers := _ask_all(places, token)) and time.monotonic() < end_s:
-        time.sleep(ASK_EVERY_S)
-    return answers
+def _other_processes(places: list[Place], answers: list[Answer]) -> list[Place]:
+    """Those of which the settings do not know: the worker was started with a flag of its own. The first is known."""
+    first = answers[0]
+    if len(places) > 1 or isinstance(first, WorkerSilent) or first.get("process_count", 1) == 1:
+        return []
+    at = urlsplit(places[0].at)
+    name, host = first["instance"].removesuffix("-1"), at.hostname or ""
+    return [
+        Place(f"{name}-{number}", f"http://{Address(host, (at.port or 0) + number - 1)}")
+        for number in range(2, first["process_count"] + 1)
+    ]
 
 
 def _all_ready(answers: list[Answer]) -> bool:
     return all(not isinstance(each, WorkerSilent) and each["ready"] for each in answers)
 
 
-def _ask_all(places: list[Place], token: str) -> list[Answer]:
-    answers: list[Answer] = []
-    for place in places:
-        try:
-            answers.append(_ask(place.at, token))
-        except WorkerSilent as silent:
-            answers.append(silent)
-    return answers
+def _answer(place: Place, token: str) -> Answer:
+    try:
+        return _ask(place.at, token)
+    except WorkerSilent as silent:
+        return silent
 
 
 def _ask(at: str, token: str) -> dict[str, Any]:
     """`/status` of the worker. Without proxies and redirects: the token goes to the address given and nowhere else."""
-    parts = urlsplit(at if "://" in at else f"http://{at}")
     kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
     try:
+        parts = urlsplit(at if "://" in at else f"http://{at}")
         if parts.scheme not in kinds or not parts.hostname:
             raise ValueError
         connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=CALL_S)
@@ -134,7 +154,7 @@ def _ask(at: str, token: str) -> dict[str, Any]:
         connection.request("GET", "/status", headers={"Authorization": f"Bearer {token}"} if token else {})
         answer = connection.getresponse()
         code, body = answer.status, answer.read(MOST_BYTES)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:
         text = f"{at}: no answer ({_why(error)}); does a worker run there? its setting `listen` says where"
         raise WorkerSilent(text) from None
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +13,7 @@ import typer
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 from stream.config import Settings
+from stream.errors import ConfigError
 
 
 def worker(  # noqa: PLR0913 - one parameter per flag
@@ -26,6 +29,8 @@ def worker(  # noqa: PLR0913 - one parameter per flag
     member: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,  # of several: said by the supervisor alone
 ) -> None:
     """Read customer events, write segment changes, until SIGTERM or Ctrl-C (commits what is done, exits 0)."""
+    # Until others hear it: nothing is begun yet. Without a handler the first process of a container never would.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
     settings = settings_of(
         config, broker,
         name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen,
@@ -52,6 +57,9 @@ def worker(  # noqa: PLR0913 - one parameter per flag
 def _supervised(settings: Settings) -> int:
     """A worker of several processes, to its end. What is wrong with definitions or this machine is told here, once;
     what is wrong with the topics each process finds."""
+    for path in (settings.config_file, settings.definitions):
+        if path is not None and path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigError(f"{path}: found no file that can be read twice, expected one: each process reads it")
     load([settings.definitions])
     from stream.app.logs import set_up_logs
     from stream.app.supervisor import member_commands, supervise, take_place

@@ -1,6 +1,7 @@
 """The partitions' life and the commit cycle, on an outside known only by `interfaces`.
 
 `engine`       who owns which partition, one lock over batches and commits, the commit loop, the clock loop
+`wall_clock`   our wall time, held against the broker's
 `pace`         how long records are taken in before the next commit
 `task`         one live partition: records in, what the transaction must contain out
 `turns`        whose turn it is: records, then wakes that wait, then the commit

@@ -30,20 +30,18 @@ from stream.engine.interfaces import Batch, Controls, Fenced, Offsets, OutcomeUn
 from stream.engine.observer import Observer
 from stream.engine.pace import Pace
 from stream.engine.phases import PhaseWatch
-from stream.engine.restore import GivenUp, Restorer
+from stream.engine.restore import GivenUp, Restored, Restorer
 from stream.engine.sweep import Sweeper
 from stream.engine.task import PartitionTask, Prepared, TaskSettings
 from stream.engine.transaction import CrashPoint, Outcome, Part, run_transaction
 from stream.engine.turns import Turns
+from stream.engine.wall_clock import WallClock
 
 CLOCK_INTERVAL_S = 0.2
 """How often the input's ends are asked for: with the grace and a commit this bounds how late a silence is noticed."""
 
 CLOCK_HEARTBEAT_MS = 10_000
 """A partition whose clock alone moved commits this often: a restart starts near, and broker time is measured."""
-
-SKEW_LIMIT_MS = 2_000
-"""More than this between our clock and the broker's: one of them is wrong, so no silence is judged."""
 
 SIZES_EVERY_TICKS = 25
 """The store is asked for its sizes every five seconds: it counts files and memory for the answer."""
@@ -52,6 +50,7 @@ ABORTS_AT_ONE_OFFSET = 3
 RESTORE_THREADS = 2
 CONTROL_AGAIN_S = 0.5
 CONTROL_UNREACHABLE = "control-unreachable"
+STARTING = "starting"
 
 log = structlog.get_logger()
 
@@ -90,7 +89,7 @@ class Engine:
         self.outside = outside
         self.observer = observer
         self.tasks: dict[int, PartitionTask | None] = {}  # None: being restored
-        self.blocked_reason: str | None = "starting"
+        self.blocked_reason: str | None = STARTING
         self.joined = False  # the group has told us our partitions, be it none
         self.stopping = False
         self.failure: BaseException | None = None  # what ends the process
@@ -107,6 +106,7 @@ class Engine:
         self._assignments: dict[int, int] = {}  # partition -> number of its assignment, so a restore knows it is stale
         self._assignment = 0
         self._restore_locks: dict[int, asyncio.Lock] = {}
+        self._wall = WallClock(outside.clock, outside.transactions.ahead_ms)
         self._commit_now = asyncio.Event()
         self._prepared = asyncio.Event()
         self._prepared.set()
@@ -142,10 +142,14 @@ class Engine:
         self.stopping = True
         self.observer.draining()
         metadata = await self.outside.source.group_metadata()
-        async with self._lock:
-            await self._commit(metadata)
-            self._closed = True
-            await self._drop(list(self.tasks))
+        try:
+            async with self._lock:
+                await self._commit(metadata)
+                self._closed = True
+                await self._drop(list(self.tasks))
+        except Exception as error:
+            self._fail(error)
+            raise
         for job in list(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
@@ -227,34 +231,69 @@ class Engine:
     ) -> None:
         if given_up():
             return
-        try:
-            restored = await loop.run_in_executor(self._restoring, self.outside.restorer.restore, partition, given_up)
-        except GivenUp:
+        restored = await self._restored(partition, given_up, loop)
+        if restored is None:
             return
-        await self._learn_holds(given_up, loop)
-        async with self._lock:
-            if given_up() or self._closed:
-                restored.store.close()
-                return
-            task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
-            self.tasks[partition] = task
-            self.holding.restored(restored.meta.holds)
-            task.raise_level(self.holding.level)
-            if task.level == FORMER_LEVEL and self.settings.silence_hold_ms:
-                check_keepable(partition, [GUARDS[0]])
-            now_ms, ahead_ms = self._ask_clock()
-            task.hold(self.holding.keys, now_ms - ahead_ms)
-            self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
-            warming = task.revisions.warming(task.partition.clock_ms)
-            self.observer.revisions(partition, task.meta.keys, task.earlier, warming)
-            self._start_reading(task)
-            self._share()
+        try:
+            await self._learn_holds(given_up, loop)
+            async with self._lock:
+                if not given_up() and not self._closed:
+                    self._take_up(partition, restored)
+                    return
+        except asyncio.CancelledError:
+            restored.store.close()
+            raise
+        restored.store.close()
+
+    async def _restored(
+        self, partition: int, given_up: Callable[[], bool], loop: asyncio.AbstractEventLoop
+    ) -> Restored | None:
+        """None: it was given up. Its store is closed then, also that of a thread for which nobody waits any more."""
+        opened: list[Restored] = []  # whoever takes it out has it
+
+        def restore() -> None:
+            opened.append(self.outside.restorer.restore(partition, given_up))
+            if given_up():
+                close()
+
+        def close() -> None:
+            with suppress(IndexError):
+                opened.pop().store.close()
+
+        try:
+            await loop.run_in_executor(self._restoring, restore)
+        except GivenUp:
+            return None
+        except asyncio.CancelledError:
+            close()
+            raise
+        except Exception:
+            if given_up():
+                return None  # what is wrong there is another worker's to find
+            raise
+        return opened.pop() if opened else None
+
+    def _take_up(self, partition: int, restored: Restored) -> None:
+        """From now on it is live."""
+        task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
+        self.tasks[partition] = task
+        self.holding.restored(restored.meta.holds)
+        task.raise_level(self.holding.level)
+        if task.level == FORMER_LEVEL and self.settings.silence_hold_ms:
+            check_keepable(partition, [GUARDS[0]])
+        task.hold(self.holding.keys, self._wall.believed_ms())
+        self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
+        warming = task.revisions.warming(task.partition.clock_ms)
+        self.observer.revisions(partition, task.meta.keys, task.earlier, warming)
+        self._start_reading(task)
+        self._share()
 
     async def _learn_holds(self, given_up: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
         """No partition takes in a record before it is known what is held."""
         while not given_up():
             try:
-                await loop.run_in_executor(self._restoring, self.holding.refresh)
+                # Not with the restores: those that wait for their turn would be asked first.
+                await loop.run_in_executor(self._asking, self.holding.refresh)
                 return
             except ControlsUnreachable:
                 self._blocked(CONTROL_UNREACHABLE)
@@ -316,7 +355,7 @@ class Engine:
             self._stand_still(task, failure)
             return
         self.observer.processed(batch.partition, len(batch.records), time.perf_counter() - started)
-        self._pace.processed((self.outside.clock() - batch.read_ms) / 1000)
+        self._pace.processed((self._wall.believed_ms() - batch.read_ms) / 1000)
         received, rejected = counts.received - received, counts.rejected - rejected
         if self._guard.too_many_rejected(task.number, batch.read_ms, received, rejected):
             self._apply_holds(batch.read_ms)
@@ -329,8 +368,7 @@ class Engine:
 
     def _restart(self, task: PartitionTask) -> None:
         task.aborted()
-        now_ms, ahead_ms = self._ask_clock()
-        task.hold(self.holding.keys, now_ms - ahead_ms)
+        task.hold(self.holding.keys, self._wall.believed_ms())
         self._start_reading(task)
 
     def _stand_still(self, task: PartitionTask, failure: WakeFailed) -> None:
@@ -380,8 +418,14 @@ class Engine:
         self.commit_started_s = time.monotonic()
         loop = asyncio.get_running_loop()
         # Shielded: a cancelled caller must not leave a transaction half observed.
-        prepared = await asyncio.shield(loop.run_in_executor(self._transacting, self._transact, moved, group_metadata))
-        seconds = time.perf_counter() - started
+        transaction = asyncio.shield(loop.run_in_executor(self._transacting, self._transact, moved, group_metadata))
+        try:
+            self._committed(moved, await transaction, time.perf_counter() - started)
+        except BaseException:
+            self._closed = True  # nobody may commit again what may be committed
+            raise
+
+    def _committed(self, moved: list[PartitionTask], prepared: list[Prepared] | None, seconds: float) -> None:
         self.commit_started_s = None
         self._pace.committed(seconds, self._broker_s)
         self.commit_failed = prepared is None
@@ -446,9 +490,12 @@ class Engine:
     async def tick(self) -> None:
         """Ask where the input ends, and let the clocks of the partitions read so far go on."""
         live = [task.number for task in self._live()]
+        if not self.tasks and self.blocked_reason != STARTING:
+            self._blocked(None)  # what was wrong with partitions that we have no longer is not wrong with us
+            self.commit_failed = False
         if not live:
             return
-        asked_ms, ahead_ms = self._ask_clock()
+        asked_ms, ahead_ms = self._wall.ask()
         loop = asyncio.get_running_loop()
         try:
             # What is held comes first: the clock must not pass an instant at which something was.
@@ -462,7 +509,7 @@ class Engine:
             return
         async with self._lock:
             self._apply_holds(asked_ms - ahead_ms)
-        if ahead_ms or self._too_far_ahead():
+        if ahead_ms or self._wall.too_far_ahead():
             # A new commit measures again; without one a passing fault of either clock would hold us for ever.
             self._blocked("clock-skew")
             self._probe = True
@@ -507,16 +554,6 @@ class Engine:
                 self._commit_now.set()
             if task.stopped != stopped:
                 self._start_reading(task)
-
-    def _ask_clock(self) -> tuple[int, int]:
-        """(our wall time, by how much that is too far ahead of the broker's, below 0: behind; else 0)."""
-        before_ms = self._too_far_ahead()
-        now_ms = self.outside.clock()
-        return now_ms, self._too_far_ahead() or before_ms  # it may step between any two lines
-
-    def _too_far_ahead(self) -> int:
-        ahead_ms = self.outside.transactions.ahead_ms()
-        return 0 if ahead_ms is None or abs(ahead_ms) <= SKEW_LIMIT_MS else ahead_ms
 
     def _blocked(self, reason: str | None) -> None:
         if reason != self.blocked_reason:

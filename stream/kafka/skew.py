@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
 from stream.config import Settings
-from stream.engine.engine import SKEW_LIMIT_MS
+from stream.engine.wall_clock import SKEW_LIMIT_MS
 from stream.kafka.broker_clock import BrokerClock, monotonic_ms
 from stream.kafka.errors import create, describe, error_of
 from stream.kafka.look import Look

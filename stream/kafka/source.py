@@ -52,8 +52,8 @@ class Owner(Protocol):
 
 
 class KafkaSource:
-    """Implements `engine.interfaces.Source`. Set `owner` before `start_polling`. `clock` is our wall time in ms;
-    `fatal` is called on the poll thread, which ends then."""
+    """Implements `engine.interfaces.Source`. Set `owner` before `start_polling`. `clock` tells in ms when a
+    batch was read; `fatal` is called on the poll thread, which ends then."""
 
     def __init__(
         self,
@@ -181,6 +181,8 @@ class KafkaSource:
                 continue
             self._epochs[partition] = epoch
             self._serials[partition] = 0
+            if self._sought.get(partition) != offset:
+                self._beyond.pop(partition, None)
             self._sought[partition] = offset
             if not self.paused:
                 self._consumer.resume([place])

@@ -64,13 +64,13 @@ def _parse(sources: Sequence[tuple[str, str]], problems: Problems) -> Definition
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
         try:
+            if not path.is_dir():
+                files.append(path)
+                continue
             found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
         except OSError as error:
-            problems.append(Problem(Place(str(path), 1, 1), "the folder can't be read", error.strerror))
+            problems.append(Problem(Place(str(path), 1, 1), "it can't be read", error.strerror))
             continue
         if not found:
             problems.append(Problem(Place(str(path), 1, 1), "the folder holds no definitions", None, "*.yaml or *.yml"))

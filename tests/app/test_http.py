@@ -43,15 +43,16 @@ PROMETHEUS = f"{OPENMETRICS};version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,
 class Served:
     """A worker on a world of one partition, and the client that asks it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, processes: int = 1) -> None:
         self.world = world
         self.metrics = Metrics(PROGRAM, input_topic="events", partition_count=1, loaded_ms=START)
         self.recent = Recent(lambda: world.now_ms)
         self.held_back_s = 0.0
         self.worker = Worker(world, PROGRAM, Observers(self.metrics, self.recent))
         self.status = EngineStatus(
-            self.worker.engine, self.metrics.registry, self.recent, "worker-1", lambda _partition: self.held_back_s
-        )
+            self.worker.engine, self.metrics.registry, self.recent, "worker-1", lambda _partition: self.held_back_s,
+            processes,
+        )  # fmt: skip
         self.client: TestClient[Any, Any]
 
     def order(self, customer: str) -> None:

@@ -97,3 +97,23 @@ def test_the_whole_chain_is_told_by_kind_and_place_and_no_link_by_its_words() ->
 )
 def test_only_errors_made_for_the_reader_are_quoted(error: Exception, said: str) -> None:
     assert summary(error) == said
+
+
+UNHEARD = """
+import sys, structlog
+from stream.app.logs import set_up_logs
+from stream.app.worker import die
+set_up_logs("info", "json")
+structlog.get_logger().info("nobody reads this")
+print("goes on", flush=True)
+die(RuntimeError("the end"))
+"""
+
+
+def test_a_log_that_can_not_be_written_neither_stops_the_work_nor_keeps_a_failed_worker_alive() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", UNHEARD], stdout=subprocess.PIPE, stderr=full, text=True, check=False, timeout=60
+        )
+
+    assert (done.stdout, done.returncode) == ("goes on\n", 1)

@@ -12,8 +12,9 @@ from stream.app.data_dir import IN_USE, DataDir, look_at
 from stream.app.doctor import KAFKA_CHECKS, examine
 from stream.app.embedded_broker import free_port
 from stream.app.starting import Start, skew_text
-from stream.config import Settings, load_settings
-from stream.engine.engine import SKEW_LIMIT_MS
+from stream.app.worker import _faust_app
+from stream.config import Address, Settings, load_settings
+from stream.engine.wall_clock import SKEW_LIMIT_MS
 from stream.errors import StartRefused
 from stream.kafka.errors import KafkaUnreachable
 from stream.kafka.look import Look
@@ -121,3 +122,9 @@ def test_wrong_definitions_end_the_doctor_with_their_own_exit_code(tmp_path: Pat
 
     assert result.exit_code == 3
     assert "wrong.yaml:" in result.stderr
+
+
+def test_an_ipv6_address_stands_in_brackets_where_the_web_server_makes_a_url_of_it(nobody: Settings) -> None:
+    app = _faust_app(nobody.model_copy(update={"listen": Address("::1", 9464)}))
+
+    assert (app.conf.web_bind, str(app.conf.canonical_url)) == ("::1", "http://[::1]:9464")

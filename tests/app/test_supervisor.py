@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,10 +17,14 @@ from typing import Any
 
 import pytest
 
-from stream.app.data_dir import DataDir
+from stream.app.clock import now_ms
+from stream.app.data_dir import IN_USE, DataDir
+from stream.app.doctor import Finding, _own_machine, examine
 from stream.app.supervisor import take_place
 from stream.config import Settings, load_settings
 from stream.errors import ConfigError, StartRefused
+from stream.rules.compile import compile_program
+from stream.rules.load import load_definitions
 from tests.cli.commands import SMALLEST, run
 from tests.kafka.ports import lasting_port
 
@@ -36,13 +41,13 @@ BEGIN = "import os, signal, sys, time\n"
 STOPS = "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'stopped\\n'), sys.exit(0)))\n"
 IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 FAILS = "signal.signal(signal.SIGUSR1, lambda *_: sys.exit(5))\n"
-IS_TIED = "from stream.app.supervisor import end_with_supervisor; end_with_supervisor(0.2)\n"
+IS_TIED = "from stream.app.supervisor import end_with_supervisor; end_with_supervisor({})\n"
 RUNS = "os.write(1, b'up %d\\n' % os.getpid())\nwhile True: time.sleep(0.05)\n"
 
 WORKS = BEGIN + STOPS + FAILS + RUNS
 STUBBORN = BEGIN + IGNORES + RUNS
-TIED = BEGIN + STOPS + IS_TIED + RUNS
-TIED_AND_STUBBORN = BEGIN + IGNORES + IS_TIED + RUNS
+TIED = BEGIN + STOPS + IS_TIED.format("") + RUNS
+TIED_AND_STUBBORN = BEGIN + IGNORES + IS_TIED.format(0.2) + RUNS
 
 
 @dataclass
@@ -129,6 +134,17 @@ def test_a_process_that_is_killed_ends_the_others_in_order_and_gives_1() -> None
     assert (told["process"], told["how"]) == (running.number(killed), "killed by SIGKILL")
 
 
+@pytest.mark.parametrize("ends_by", ["os._exit(0)", "os.kill(os.getpid(), 40)"])
+def test_a_process_that_ends_by_itself_is_never_a_worker_that_stopped_in_order(ends_by: str) -> None:
+    """Whoever supervises the machine would leave a worker that ended with 0 as it is."""
+    leaves = BEGIN + STOPS + f"signal.signal(signal.SIGUSR1, lambda *_: {ends_by})\n" + RUNS
+    with supervised(leaves, leaves) as running:
+        os.kill(running.members[0], signal.SIGUSR1)
+
+        assert running.end() == 1
+    assert running.events()[-1] == "process_ended" and running.said == ["stopped"]
+
+
 def test_a_process_that_fails_while_all_stop_gives_its_exit_code() -> None:
     fails = BEGIN + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(6))\n" + RUNS
     with supervised(WORKS, fails) as running:
@@ -145,7 +161,7 @@ def test_a_process_that_was_told_to_stop_before_it_had_begun_has_stopped_in_orde
 
 
 def test_a_process_that_does_not_stop_is_killed_and_that_is_said() -> None:
-    with supervised(WORKS, STUBBORN, stop_s=0.2) as running:
+    with supervised(WORKS, STUBBORN, stop_s=3.0) as running:
         running.process.terminate()
 
         assert running.end() == 1
@@ -215,3 +231,41 @@ def test_wrong_definitions_are_told_once_and_nothing_is_started(two: Settings, t
     assert done.exit_code == 3
     assert done.stderr.count("wrong.yaml") == 1
     assert not two.data_dir.exists()
+
+
+def test_settings_that_only_one_process_could_read_are_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "settings"
+    os.mkfifo(pipe)
+    text = f"{{name: n, definitions: {SMALLEST}, processes: 2, kafka: {{bootstrap.servers: '127.0.0.1:1'}}}}"
+    writer = threading.Thread(target=pipe.write_text, args=[text])
+    writer.start()
+
+    done = run("worker", "-c", pipe)
+    writer.join()
+
+    assert done.exit_code == 4
+    assert f"{pipe}: found no file that can be read twice" in done.stderr
+
+
+def test_a_member_folder_that_is_in_use_is_told_as_such(two: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.app.supervisor.STOP_S", -1.0)
+    other = DataDir(two.members()[1].data_dir)
+
+    with pytest.raises(StartRefused, match="process-2: another worker is using it"):
+        take_place(two)
+    assert other
+
+
+def test_the_doctor_looks_at_the_worker_s_own_folder_and_knows_a_worker_that_runs(two: Settings) -> None:
+    def found() -> dict[str, Finding]:
+        """Of this machine; brokers do not answer."""
+        return {each.name: each for each in examine(two, compile_program(load_definitions([SMALLEST])), now_ms)}
+
+    assert found()["data_dir"].ok and found()["listen"].ok
+    lock = DataDir(two.data_dir)
+    own = list(_own_machine(two))
+    assert (own[0].name, own[0].ok) == ("data_dir", False) and IN_USE in own[0].text
+    with socket.create_server((two.listen.host, two.listen.port)):
+        (running,) = _own_machine(two)
+    assert running.ok and "this worker runs" in running.text
+    assert lock

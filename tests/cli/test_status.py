@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,19 +26,21 @@ from tests.kafka.ports import lasting_port
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SEGMENTER_CONFIG_FILE", "SEGMENTER_API_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("SEGMENTER_")]:
+        monkeypatch.delenv(name)
 
 
 @contextmanager
-def listening(*partitions: int, token: str | None = None, port: int | None = None) -> Iterator[tuple[str, Served]]:
+def listening(
+    *partitions: int, token: str | None = None, port: int | None = None, processes: int = 1
+) -> Iterator[tuple[str, Served]]:
     """A worker of these partitions that answers in a thread of its own; its address."""
     began, done = threading.Event(), threading.Event()
     port = port or free_port()
     kept: list[Served] = []
 
     async def serve() -> None:
-        it = Served(World(partitions=len(partitions) or 1))
+        it = Served(World(partitions=len(partitions) or 1), processes)
         kept.append(it)
         for partition in partitions:
             await it.worker.assign(partition)
@@ -195,3 +198,35 @@ def test_a_process_that_does_not_answer_is_named_and_the_others_are_told_of(two:
     assert shown.stderr.startswith("w-2  ") and "no answer" in shown.stderr
     second = json.loads(told.stdout)["processes"][1]
     assert (second["instance"], second["ready"]) == ("w-2", False) and "no answer" in second["error"]
+
+
+def test_processes_that_the_settings_do_not_know_of_are_asked_too(two: tuple[Path, int]) -> None:
+    """The worker was started with `--processes 2`, and `status` knows only the file."""
+    path, port = two
+    path.write_text(path.read_text().replace("processes: 2", "processes: 1"))
+    with listening(0, port=port, processes=2):
+        alone = run("status", "-c", path)
+        with listening(0, port=port + 1, processes=2):
+            both = run("status", "-c", path)
+
+    assert (alone.exit_code, both.exit_code) == (1, 0)
+    assert f"http://127.0.0.1:{port + 1}: no answer" in alone.stderr
+
+
+def test_the_address_comes_from_the_environment_too(two: tuple[Path, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, port = two
+    monkeypatch.setenv("SEGMENTER_LISTEN", f"127.0.0.1:{port}")
+    monkeypatch.setenv("SEGMENTER_PROCESSES", "2")
+    with listening(0, port=port):
+        alone = run("status")
+        with listening(0, port=port + 1):
+            both = run("status")
+
+    assert (alone.exit_code, both.exit_code) == (1, 0)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://a..b:1", "http://"])
+def test_an_address_that_is_none_is_one_line(url: str) -> None:
+    told = run("status", "--url", url)
+
+    assert told.exit_code in (1, 4) and len(told.stderr.splitlines()) == 1 and url in told.stderr

@@ -370,16 +370,3 @@ async def test_nothing_is_restored_before_the_producer_is_initialised():
             await asyncio.sleep(0)
     await worker.engine.stop()
     worker.raise_failures()
-
-
-async def test_a_worker_that_is_leaving_begins_nothing_with_partitions_it_is_still_given():
-    """The group may share out partitions between its last commit and its leave."""
-    world = shop()
-    world.partitions = 2
-    worker = Worker(world, PROGRAM)
-    await worker.assign(0)
-    await worker.engine.stop()
-
-    await worker.assign(1)
-
-    assert 1 not in world.stores

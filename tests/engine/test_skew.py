@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from stream.codec.control import Control
+from stream.codec.instants import to_text
 from stream.codec.journal import decode_journal
 from tests.engine.shop import PROGRAM, changes, order, shop
 from tests.engine.test_holds import Switchboard
@@ -89,3 +90,17 @@ async def test_events_are_taken_in_while_the_clock_is_wrong():
     await worker.engine.commit()
 
     assert stages(world) == ["active", "active"]
+
+
+async def test_an_event_taken_in_while_the_clock_is_behind_keeps_its_time():
+    """No event is later than it was read: by a clock that is an hour behind it would be an hour too early for good."""
+    world = shop(1)
+    worker = await settled(world)
+    world.skew_ms = -HOUR
+    world.send("c9", order("c9", world.now_ms, 99))
+
+    await worker.read()
+    await worker.engine.commit()
+
+    (change,) = [each for each in changes(world) if each["customer_id"] == "c9" and "to_stage" in each]
+    assert change["effective_at"] == to_text(world.now_ms)

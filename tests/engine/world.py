@@ -29,6 +29,7 @@ from stream.engine.interfaces import (
 from stream.engine.observer import Observer
 from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
+from stream.engine.wall_clock import WallClock
 
 DAY = 86_400_000
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -264,6 +265,7 @@ class HandSource:
         self.epochs: dict[int, int] = {}
         self.serials: dict[int, int] = {}
         self.underway = 0
+        self.wall = WallClock(lambda: world.now_ms + world.skew_ms, lambda: world.skew_ms)
 
     def start(self, partition: int, offset: int, epoch: int) -> None:
         self.positions[partition], self.epochs[partition], self.serials[partition] = offset, epoch, 0
@@ -289,7 +291,7 @@ class HandSource:
         serial = self.serials[partition]
         self.serials[partition] += 1
         self.underway += len(records)
-        return Batch(partition, self.epochs[partition], self.world.now_ms, records, None, serial)
+        return Batch(partition, self.epochs[partition], self.wall.believed_ms(), records, None, serial)
 
 
 class Worker:

@@ -226,8 +226,9 @@ class SimulatedReads:
 class SimulatedSource:
     """Implements `engine.interfaces.Source`: the poll thread's round as a task, batches to a queue."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, clock: Callable[[], int]) -> None:
         self.owner: Engine | None = None
+        self._clock = clock
         self.batches: asyncio.Queue[Batch] = asyncio.Queue()
         self._host = host
         self._broker = host.world.broker
@@ -339,7 +340,7 @@ class SimulatedSource:
 
     def _hand_out(self) -> None:
         """One poll: some records of each started partition, and an EOF event once per arrival at the end."""
-        read_ms = self._host.clock()
+        read_ms = self._clock()
         for partition in sorted(self._held):
             epoch = self._epochs[partition]
             if not epoch:

@@ -29,6 +29,7 @@ from stream.engine.engine import Engine
 from stream.engine.restore import Restorer
 from stream.engine.task import PartitionTask
 from stream.engine.transaction import Outcome
+from stream.engine.wall_clock import WallClock
 from stream.kafka.source import POLL_S, KafkaSource
 from tests import test_polling
 from tests.engine import test_beginnings, test_definitions, test_engine, test_skew
@@ -145,12 +146,12 @@ def _(patch: MonkeyPatch) -> None:
     tick = Engine.tick
 
     async def mutated(self: Engine) -> None:
-        outside, clock = self.outside, self.outside.clock
-        self.outside = replace(outside, clock=lambda: clock() + LATER_MS)
+        wall, outside = self._wall, self.outside
+        self._wall = WallClock(lambda: outside.clock() + LATER_MS, outside.transactions.ahead_ms)
         try:
             await tick(self)
         finally:
-            self.outside = outside
+            self._wall = wall
 
     patch.setattr(Engine, "tick", mutated)
 
@@ -164,7 +165,7 @@ LATER_MS = 50
     law=test_skew.test_a_clock_that_was_wrong_when_it_was_asked_is_not_believed_though_it_is_right_when_the_end_is_known,
 )
 def _(patch: MonkeyPatch) -> None:
-    patch.setattr(Engine, "_ask_clock", lambda self: (self.outside.clock(), 0))
+    patch.setattr(WallClock, "ask", lambda self: (self._clock(), 0))
 
 
 @planted(

@@ -9,6 +9,7 @@ from stream.engine.engine import Engine, EngineSettings, Outside
 from stream.engine.observer import CommitReport, Observer
 from stream.engine.restore import Beginning, Restorer
 from stream.engine.task import TaskSettings
+from stream.engine.wall_clock import WallClock
 from tests.simulation.client import (
     CHANGES,
     INPUT,
@@ -64,7 +65,8 @@ class Process(Host):
         super().__init__(world, instance)
         rng = world.rng
         self.transactions = SimulatedTransactions(self, instance.name)
-        self.source = SimulatedSource(self)
+        self.wall = WallClock(self.clock, self.transactions.ahead_ms)
+        self.source = SimulatedSource(self, self.wall.believed_ms)
         reads = SimulatedReads(self)
         observer = Tally(world)
         task = TaskSettings(
@@ -75,7 +77,7 @@ class Process(Host):
         )  # fmt: skip
         self.revision = world.deployed
         definitions = PROGRAMS[self.revision]
-        beginning = Beginning("earliest", partitions, lambda: f"{rng.getrandbits(32):08x}", self.clock)
+        beginning = Beginning("earliest", partitions, lambda: f"{rng.getrandbits(32):08x}", self.wall.believed_ms)
         restorer = Restorer(definitions, reads, reads, SimulatedStores(self, instance.disk), beginning, observer)
         outside = Outside(
             self.source, self.transactions, reads, restorer, self.clock, self.die, self.reach, SimulatedControls(self)

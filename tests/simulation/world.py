@@ -16,8 +16,8 @@ from typing import Any
 
 from stream.codec.control import Control
 from stream.codec.snapshot import wake_of
-from stream.engine.engine import SKEW_LIMIT_MS
 from stream.engine.interfaces import Fenced, OutcomeUnknown, Produce
+from stream.engine.wall_clock import SKEW_LIMIT_MS
 from stream.errors import StartRefused
 from tests.simulation.broker import Broker, State, Transaction
 from tests.simulation.client import INPUT, MEMBERSHIPS, STATE
