@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from stream.kafka.skew import Skew
 from stream.rules.compile import compile_program
 from stream.rules.load import load_definitions
 from tests.cli.commands import SMALLEST, run
+from tests.kafka.kit import wait_for
 
 
 @pytest.fixture
@@ -128,3 +131,27 @@ def test_an_ipv6_address_stands_in_brackets_where_the_web_server_makes_a_url_of_
     app = _faust_app(nobody.model_copy(update={"listen": Address("::1", 9464)}))
 
     assert (app.conf.web_bind, str(app.conf.canonical_url)) == ("::1", "http://[::1]:9464")
+
+
+def test_a_worker_that_is_told_to_stop_while_it_waits_for_brokers_ends_at_once_with_0(nobody: Settings) -> None:
+    """The first process of a container is not ended by a signal that it does not hear itself."""
+    brokers = nobody.kafka["bootstrap.servers"]
+    told = [
+        "--name",
+        "n",
+        "-d",
+        SMALLEST,
+        "--data-dir",
+        nobody.data_dir,
+        "--listen",
+        nobody.listen,
+        "--broker",
+        brokers,
+    ]
+    command = [sys.executable, "-m", "stream.cli", "worker", *map(str, told)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for((nobody.data_dir / "lock").exists, "its folder", seconds=30)
+
+    process.terminate()
+
+    assert (process.communicate(timeout=10)[1], process.returncode) == ("", 0)

@@ -36,7 +36,7 @@ def listening(
 ) -> Iterator[tuple[str, Served]]:
     """A worker of these partitions that answers in a thread of its own; its address."""
     began, done = threading.Event(), threading.Event()
-    port = port or free_port()
+    port = port or lasting_port()
     kept: list[Served] = []
 
     async def serve() -> None:

@@ -13,12 +13,16 @@ from tests.kafka.apache import ApacheKafka, KafkaFailed, kafka_jars, missing_pro
 from tests.kafka.fixtures import Topics
 
 HERE = Path(__file__).parent
+ENOUGH_S = 400
+"""For whatever a test waits for, one after the other; each wait has a bound of its own."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.kafka)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(ENOUGH_S))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

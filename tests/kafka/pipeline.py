@@ -148,7 +148,7 @@ class Pipeline:
                 "instance": instance,
                 "session_timeout": "6s",
                 "transaction_timeout": "8s",
-                "listen": f"127.0.0.1:{lasting_port(self.processes)}",
+                "listen": f"127.0.0.1:{lasting_port(max(2, self.processes))}",
                 "kafka": {"bootstrap.servers": self.address},
                 **self.settings,
             }

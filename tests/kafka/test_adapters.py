@@ -328,7 +328,7 @@ async def test_a_partition_held_back_does_not_hold_up_questions_of_other_threads
         held_back = pool.submit(offsets.committed, [0])
         with pytest.raises(TimeoutError):
             held_back.result(0.3)
-        assert pool.submit(offsets.committed, [1]).result(3) == {1: Committed(None, 0, "")}
+        assert pool.submit(offsets.committed, [1]).result(10) == {1: Committed(None, 0, "")}
         transactions.commit()
         held_back.result(PATIENCE_S)
 
@@ -349,7 +349,7 @@ def test_a_broker_that_does_not_answer_is_told_within_seconds(topics: Topics) ->
 
     with pytest.raises(KafkaUnreachable):
         offsets.high_watermarks([0])
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 20
 
 
 # -- the changelog
@@ -431,7 +431,7 @@ async def test_a_full_house_pauses_reading_and_goes_on_without_a_gap(settings: S
     await running.until(lambda: running.source.paused, "paused")
     before_ms = now_ms()
     assert await running.source.group_metadata() is not None
-    assert now_ms() - before_ms < 1_000
+    assert now_ms() - before_ms < 10_000
     batches = await running.read(0, count)
 
     assert offsets_of(batches) == list(range(count))

@@ -99,6 +99,7 @@ def test_a_slow_network_delays_commits_and_changes_nothing(proxied: Pipeline, pr
     proxied.wait_caught_up()
     proxied.send(after)
     all_is_well_under_supervision(proxied, worker)
+    assert proxy.requests[END_TXN]  # commits went this way
 
 
 def test_connections_reset_again_and_again_lose_and_double_nothing(proxied: Pipeline, proxy: Proxy) -> None:
@@ -107,6 +108,7 @@ def test_connections_reset_again_and_again_lose_and_double_nothing(proxied: Pipe
         proxied.send(part)
         proxy.reset()
     all_is_well_under_supervision(proxied, worker)
+    assert proxy.requests[END_TXN]
 
 
 @pytest.mark.parametrize("seconds", [4.0, 30.0])
@@ -121,9 +123,12 @@ def test_an_unreachable_broker_is_waited_for_while_the_worker_says_it_is_not_rea
     begun_s = time.monotonic()
     proxied.send(meanwhile)
     proxied.wait_for(lambda: time.monotonic() > begun_s + seconds)
+    if seconds > CALL_S:
+        assert worker.get("/readyz")[0] != 200  # it says so, or has ended
     proxy.heal()
     proxied.send(after)
     all_is_well_under_supervision(proxied, worker)
+    assert proxy.requests[END_TXN]
 
 
 @pytest.mark.parametrize("hold", [Proxy.hold_replies_to, Proxy.hold_requests])

@@ -48,8 +48,8 @@ def test_a_clock_that_jumps_an_hour_ahead_makes_nobody_lapse_early(
         pipeline.wait_caught_up()
 
         assert lapses(pipeline) == []
-        skewed.set(0)
         seen = worker.log.count("clock_runs")
+        skewed.set(0)
         pipeline.wait_for(lambda: worker.log.count("clock_runs") > seen)
         assert lapses(pipeline) == []
         prove(pipeline)
@@ -61,16 +61,20 @@ def test_a_clock_an_hour_behind_stands_still_and_silences_strike_at_their_instan
     with pipeline_with("20s", apache_kafka, topics, tmp_path) as pipeline:
         skewed = Skewed(pipeline, tmp_path)
         worker = skewed.start()
+        pipeline.wait_for(lambda: worker.get("/readyz")[0] == 200, 40, worker)
         at_ms = now_ms()
         pipeline.send([(f"c{n}", order(at_ms, n), at_ms) for n in range(5)])
         pipeline.wait_caught_up()
         skewed.set(-HOUR)
         pipeline.wait_for(lambda: "clock-skew" in worker.log)
+        late_ms = now_ms()
+        pipeline.send([("late", order(late_ms, 9), late_ms)])  # must not be taken for an hour older than it is
         pipeline.wait_for(lambda: now_ms() > at_ms + 24_000)
         assert lapses(pipeline) == []
 
         skewed.set(0)
 
-        pipeline.wait_for(lambda: len(lapses(pipeline)) == 5)
-        assert {from_text(lapse["effective_at"]) for lapse in lapses(pipeline)} == {at_ms + 20_000}
+        pipeline.wait_for(lambda: len(lapses(pipeline)) == 6)
+        told = {lapse["customer_id"]: from_text(lapse["effective_at"]) for lapse in lapses(pipeline)}
+        assert told == {**{f"c{n}": at_ms + 20_000 for n in range(5)}, "late": late_ms + 20_000}
         prove(pipeline)

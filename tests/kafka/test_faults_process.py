@@ -30,6 +30,7 @@ def test_a_second_sigterm_does_not_cut_the_orderly_end_short(pipeline: Pipeline)
     pipeline.send(before)
 
     worker.process.terminate()
+    pipeline.wait_for(lambda: worker.get("/readyz")[0] != 200)  # it has heard of it
     worker.process.terminate()
 
     assert worker.process.wait(10) == 0

@@ -81,7 +81,7 @@ def test_an_input_that_goes_silent_is_held_by_itself_until_a_human_releases_it(a
         began_ms = last_ms = now_ms()
         while now_ms() < began_ms + 22_000:
             last_ms = now_ms()
-            pipeline.send([(f"c{n}", order(last_ms, last_ms + n), last_ms) for n in range(20)])
+            pipeline.send([(f"c{n}", order(last_ms, last_ms + n), last_ms) for n in range(60)])
             pipeline.wait_for(lambda due_ms=last_ms + 500: now_ms() > due_ms)
             assert held(worker) == []
         pipeline.wait_for(lambda: held(worker) == ["clock"])
@@ -89,7 +89,7 @@ def test_an_input_that_goes_silent_is_held_by_itself_until_a_human_releases_it(a
         assert lapses(pipeline) == []
         assert "silence_hold" in command(pipeline, "holds")
         command(pipeline, "release", "all")
-        pipeline.wait_for(lambda: len(lapses(pipeline)) == 20)
+        pipeline.wait_for(lambda: len(lapses(pipeline)) == 60)
         assert worker.stop() == 0
         verify(pipeline)
 

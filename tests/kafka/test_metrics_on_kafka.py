@@ -127,9 +127,10 @@ def test_under_load_the_metrics_are_what_was_sent_and_what_lies_in_the_topics(pi
     latest = {
         json.loads(record.value)["customer_id"] for record in pipeline.read("segment-memberships") if record.value
     }
-    assert told.sum("customers") <= len(latest)
+    assert segments and flows
+    assert 0 < told.sum("customers") <= len(latest)
     assert told.sum("produced_records_total", topic=pipeline.topic("segment-changes")) == len(changes)
-    assert told.sum("change_latency_seconds_count", cause="event") <= len(changes)
+    assert 0 < told.sum("change_latency_seconds_count", cause="event") <= len(changes)
     assert told.sum("commit_phase_seconds_count", phase="store") == told.sum("commit_duration_seconds_count")
     assert told.sum("customer_lookups_total") >= told.sum("store_reads_total") > 0
     positions = told.by("partition_position", "partition")

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from stream.app.embedded_broker import free_port
 from stream.cli.templates import path_of
 from tests.kafka.fixtures import Topics
 from tests.kafka.pipeline import Pipeline
+from tests.kafka.ports import lasting_port
 from tests.kafka.secure import KEY_PASSWORD, PASSWORD, USER, Certificates, SecureKafka
 
 SMALLEST = path_of("smallest")
@@ -160,7 +160,7 @@ def test_who_is_not_let_in_is_told_why_in_one_line_without_a_secret(
         yaml.safe_dump(
             {
                 "name": "shop", "definitions": str(SMALLEST), "data_dir": str(tmp_path / "data"),
-                "listen": f"127.0.0.1:{free_port()}", "log": "debug",
+                "listen": f"127.0.0.1:{lasting_port()}", "log": "debug",
                 "kafka": sasl_over_tls(broker, certificates) | {"sasl.password": {"env": "THE_PASSWORD"}} | changed,
             }
         )

