@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -29,13 +31,27 @@ def worker(  # noqa: PLR0913 - one parameter per flag
     member: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,  # of several: said by the supervisor alone
 ) -> None:
     """Read customer events, write segment changes, until SIGTERM or Ctrl-C (commits what is done, exits 0)."""
-    # Until others hear it: nothing is begun yet. Without a handler the first process of a container never would.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
-    settings = settings_of(
-        config, broker,
-        name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen,
-        processes=processes, log=log,
-    )  # fmt: skip
+    with _ended_by_sigterm():
+        settings = settings_of(
+            config, broker,
+            name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen,
+            processes=processes, log=log,
+        )  # fmt: skip
+        _run(settings, member)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Until others hear it, for nothing is begun yet: without a handler the first process of a container is not ended
+    by it. Ends with 0, as a worker does that is told to stop."""
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(settings: Settings, member: int | None) -> None:
     if member is not None:
         from stream.app.supervisor import end_with_supervisor
 
