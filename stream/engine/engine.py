@@ -51,6 +51,8 @@ RESTORE_THREADS = 2
 CONTROL_AGAIN_S = 0.5
 CONTROL_UNREACHABLE = "control-unreachable"
 STARTING = "starting"
+ANY = [0]
+"""Asked for by a worker without partitions that wants to know whether the brokers answer again: every input has it."""
 
 log = structlog.get_logger()
 
@@ -490,22 +492,24 @@ class Engine:
     async def tick(self) -> None:
         """Ask where the input ends, and let the clocks of the partitions read so far go on."""
         live = [task.number for task in self._live()]
-        if not self.tasks and self.blocked_reason != STARTING:
-            self._blocked(None)  # what was wrong with partitions that we have no longer is not wrong with us
-            self.commit_failed = False
-        if not live:
+        troubled = self.commit_failed or self.blocked_reason not in (None, STARTING)
+        if not live and (self.tasks or not troubled):
             return
         asked_ms, ahead_ms = self._wall.ask()
         loop = asyncio.get_running_loop()
         try:
             # What is held comes first: the clock must not pass an instant at which something was.
             await loop.run_in_executor(self._asking, self.holding.refresh)
-            ends = await loop.run_in_executor(self._asking, self.outside.offsets.high_watermarks, live)
+            ends = await loop.run_in_executor(self._asking, self.outside.offsets.high_watermarks, live or ANY)
         except ControlsUnreachable:
             self._blocked(CONTROL_UNREACHABLE)
             return
         except OutcomeUnknown:
             self._blocked("broker-unreachable")
+            return
+        if not self.tasks:  # what was wrong was with partitions that are no longer ours, or is over
+            self._blocked(None)
+            self.commit_failed = False
             return
         async with self._lock:
             self._apply_holds(asked_ms - ahead_ms)

@@ -189,8 +189,11 @@ async def test_a_worker_that_is_left_without_partitions_is_ready_whatever_was_wr
     assert unready(worker) == ["broker", "commit"]
 
     await worker.engine.lost([0])
-    worker.reads.high_watermarks = ends  # type: ignore[method-assign]
     worker.engine.assigned([])
+    await worker.engine.tick()
+    assert "broker" in unready(worker)  # they still do not answer
+
+    worker.reads.high_watermarks = ends  # type: ignore[method-assign]
     await worker.engine.tick()
 
     assert unready(worker) == []

@@ -18,6 +18,7 @@ from stream.codec.instants import to_text
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.kit import OpenTransaction, admin_of, end_offsets
 from tests.kafka.pipeline import Pipeline, Worker
+from tests.kafka.torment import DEFINITIONS
 
 EVENTS = 6_000
 CUSTOMERS = 300
@@ -96,7 +97,14 @@ def load(at_ms: int) -> list[tuple[str, dict[str, Any] | bytes | None, int]]:
     return rows
 
 
-def test_under_load_the_metrics_are_what_was_sent_and_what_lies_in_the_topics(pipeline):
+def test_under_load_the_metrics_are_what_was_sent_and_what_lies_in_the_topics(
+    apache_kafka: ApacheKafka, topics: Any, tmp_path: Path
+) -> None:
+    with Pipeline(apache_kafka.bootstrap, topics.prefix, tmp_path, PARTITIONS, DEFINITIONS) as pipeline:
+        check_under_load(pipeline)
+
+
+def check_under_load(pipeline: Pipeline) -> None:
     worker = pipeline.start_ready()
     rows = load(now_ms())
     pipeline.send(rows)
