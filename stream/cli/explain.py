@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from stream.cli.definitions import load
@@ -12,6 +11,7 @@ from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, setti
 from stream.codec.instants import to_text
 from stream.codec.journal import META_KEY, decode_meta
 from stream.codec.snapshot import decode_profile
+from stream.codec.written import json_bytes
 from stream.core.events import FOREVER_MS
 from stream.core.profile import Profile
 from stream.core.program import Decider
@@ -111,4 +111,4 @@ def _reason(decider: Decider) -> str:
 
 
 def _shown(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return json_bytes(value).decode()

@@ -19,6 +19,7 @@ from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, Name, settings_of
 from stream.codec.definitions import DefinitionsText, decode_definitions, is_definitions
 from stream.codec.journal import META_KEY, RESERVED, decode_meta
+from stream.codec.written import json_bytes
 from stream.config import UNITS_MS, Settings, format_quantity
 from stream.core.migration import Earlier
 from stream.errors import UnreadableState
@@ -52,7 +53,7 @@ def plan(
         forecast = _forecast(settings, before[1], after[1])
     if json:
         told = {"comparison": _compared(comparison), "forecast": None if forecast is None else _forecasted(forecast)}
-        sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+        sys.stdout.buffer.write(json_bytes(told, orjson.OPT_INDENT_2) + b"\n")
         sys.stdout.buffer.flush()
     else:
         for line in lines_of(comparison, forecast):

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
+from stream.codec.written import json_bytes
 from stream.config import Settings
 from stream.errors import ConfigError
 from stream.rules.compile import CompiledProgram
@@ -51,7 +52,7 @@ def verify(
     with _Progress() as progress:
         report = verified(settings, program, progress.told)
     if json:
-        sys.stdout.buffer.write(orjson.dumps(as_json(report, show_values), option=orjson.OPT_INDENT_2) + b"\n")
+        sys.stdout.buffer.write(json_bytes(as_json(report, show_values), orjson.OPT_INDENT_2) + b"\n")
         sys.stdout.buffer.flush()
     else:
         _print(report, show_values)

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from stream.codec.instants import to_text, to_text_or_none
+from stream.codec.written import json_bytes
 from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
 from stream.core.events import Rejected
 from stream.core.profile import Born, Profile
@@ -127,7 +128,7 @@ class Encoder:
             headers.append(("ce_corrects", corrects.encode()))
         if isinstance(change.cause, EventCause) and change.cause.traceparent is not None:
             headers.append(("traceparent", change.cause.traceparent.encode()))
-        return orjson.dumps(value), headers
+        return json_bytes(value), headers
 
     def membership(
         self, profile: Profile, as_of_ms: int, facts: dict[str, Any], replayed: bool
@@ -181,7 +182,7 @@ class Encoder:
             ("ce_customersequence", b"%d" % profile.sequence),
             _REPLAYED[replayed],
         ]
-        return orjson.dumps(value), headers
+        return json_bytes(value), headers
 
     def erased_membership(self) -> tuple[None, Headers]:
         """The tombstone: on a compacted topic it removes what the customer had."""
@@ -215,7 +216,7 @@ class Encoder:
         }
         headers = self._headers(self._erased, change_id, customer_id, effective_at, change)
         headers.append(("ce_cause", cause_kind))
-        return orjson.dumps(value), headers
+        return json_bytes(value), headers
 
     def _cause(self, cause: Cause) -> tuple[bytes, orjson.Fragment]:
         """The header and the JSON of a cause; the latest is kept, since all changes of a set have the same."""

@@ -28,6 +28,7 @@ from typing import Any
 
 import orjson
 
+from stream.codec.written import WIDE
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.core.memory import MARK_BYTES
@@ -48,7 +49,6 @@ _INDEXED = Struct(">q")
 _INDEXED_AT = 2
 _ORJSON, _EXACT = 0, 1
 _BODY_READERS: dict[int, Callable[[bytes], Any]] = {_ORJSON: orjson.loads, _EXACT: json.loads}
-_WIDE = "Integer exceeds 64-bit range"
 
 _DIGEST_PREFIX = b"segmenter state\0"
 _DIGEST_BYTES = 16
@@ -73,7 +73,7 @@ def encode_profile(profile: Profile) -> bytes:
         body = orjson.dumps(parts)
     except TypeError as error:
         # Exact sums count in millionths and may outgrow 64 bits; orjson refuses those, Python's own writes them.
-        if str(error) != _WIDE:
+        if str(error) != WIDE:
             raise
         written = _EXACT
         body = json.dumps(parts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from hashlib import blake2b
 from json.encoder import encode_basestring
+from math import isfinite
 from typing import Any
 
 from stream.core.events import NEVER_MS
@@ -121,15 +122,21 @@ def lower(text: Any) -> str | None:
 
 def micros(number: int | float) -> int:
     """A number in millionths, half to even."""
-    return number * MICRO if number.__class__ is int else round(number * MICRO)
+    if number.__class__ is int:
+        return number * MICRO
+    millionths = number * MICRO
+    return round(millionths) if isfinite(millionths) else int(number) * MICRO
 
 
 def number(millionths: int | None) -> int | float | None:
-    """Millionths as a number: int when whole."""
+    """Millionths as a number: int when whole, or larger than any float."""
     if millionths is None:
         return None
     whole, rest = divmod(millionths, MICRO)
-    return millionths / MICRO if rest else whole
+    try:
+        return millionths / MICRO if rest else whole
+    except OverflowError:
+        return whole
 
 
 def quotient(dividend: int, divisor: int) -> int:
