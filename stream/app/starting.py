@@ -21,7 +21,7 @@ from stream.errors import StartRefused
 from stream.kafka.broker_clock import BrokerClock
 from stream.kafka.look import Look
 from stream.kafka.offsets import KafkaOffsets
-from stream.kafka.settings import HEADROOM_BYTES
+from stream.kafka.settings import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
 from stream.kafka.skew import Skew, measure_skew
 from stream.kafka.topics import TopicProblem, check_topics, input_partitions, limits_bytes, short_history
 from stream.rules.compile import CompiledProgram
@@ -107,7 +107,7 @@ def check_definitions_fit(settings: Settings, program: CompiledProgram, look: Lo
     size = len(encode_definitions(text)) + RECORD_ROOM_BYTES
     names = settings.topics
     limits = limits_bytes(settings, [names.input, names.state, names.journal], look)
-    limits["the worker's producer"] = limits.pop(names.input) + HEADROOM_BYTES
+    limits["the worker's producer"] = max(limits.pop(names.input), DEFAULT_LIMIT_BYTES) + HEADROOM_BYTES
     for where, limit in limits.items():
         if size > limit:
             raise StartRefused(

@@ -48,7 +48,8 @@ def plan(
     before, after = load([old]), load([new])
     comparison = compare(before, after)
     forecast = None
-    if config is not None or broker is not None:
+    # With the revision not raised there is nothing yet that could be carried over: that is told first.
+    if comparison.revision is None and (config is not None or broker is not None):
         settings = settings_of(config, broker, name=name, definitions=new)
         forecast = _forecast(settings, before[1], after[1])
     if json:

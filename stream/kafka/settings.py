@@ -7,6 +7,8 @@ from typing import Any
 
 from stream.config import Settings
 
+DEFAULT_LIMIT_BYTES = 1_048_588
+"""Kafka's own default of max.message.bytes, also for brokers that do not tell (the embedded one)."""
 HEADROOM_BYTES = 64 << 10
 """What a rejected event's headers, or a change's, may add to a record of the input's largest size."""
 
@@ -54,7 +56,8 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
 
 
 def producer_config(settings: Settings, input_limit_bytes: int) -> dict[str, Any]:
-    """The transactional producer. Whatever fits into the input must fit into what we write of it."""
+    """The transactional producer. Whatever fits into the input must fit into what we write of it; states and journal
+    records are no smaller where the input's are."""
     defaults = {
         "linger.ms": 5,
         "compression.type": "lz4",
@@ -66,7 +69,7 @@ def producer_config(settings: Settings, input_limit_bytes: int) -> dict[str, Any
         "transactional.id": settings.transactional_id,
         "transaction.timeout.ms": settings.transaction_timeout_ms,
         "partitioner": "murmur2_random",
-        "message.max.bytes": input_limit_bytes + HEADROOM_BYTES,
+        "message.max.bytes": max(input_limit_bytes, DEFAULT_LIMIT_BYTES) + HEADROOM_BYTES,
     }  # fmt: skip
 
 

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from stream.errors import SegmenterError
-from stream.kafka.errors import create
+from stream.kafka.errors import create, describe, error_of
 from stream.kafka.metadata import Heard, ask_topics
 
 CALL_S = 10.0
@@ -103,7 +103,7 @@ class TopicReader:
             raise BrokerUnreachable(f"topic {topic}: {metadata.error.str()}; `segmenter topics create` makes it")
         self._partitions = sorted(metadata.partitions)
         self._consumer.assign([TopicPartition(topic, partition, 0) for partition in self._partitions])
-        self._at_end: set[int] = set()
+        self._positions: dict[int, int] = {}  # how far each partition was read
 
     def poll(self, seconds: float) -> list[Read]:
         """What has come; may be empty."""
@@ -111,7 +111,7 @@ class TopicReader:
         for message in self._consumer.consume(READ_BATCH, seconds):
             error = message.error()
             if error is None:
-                self._at_end.discard(message.partition())
+                self._positions[message.partition()] = message.offset() + 1
                 found.append(
                     Read(
                         message.topic(), message.partition(), message.offset(), message.timestamp()[1],
@@ -119,21 +119,33 @@ class TopicReader:
                     )
                 )  # fmt: skip
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._at_end.add(message.partition())
+                self._positions[message.partition()] = message.offset()
             elif not error.retriable() and error.fatal():
                 raise BrokerUnreachable(f"topic {self._topic}: {error.str()}")
         return found
 
     def to_end(self) -> Iterator[Read]:
-        """Everything up to the end of every partition. Raises BrokerUnreachable when the broker falls silent."""
+        """Everything up to where each partition ended when this was asked, and what came with it. Raises
+        BrokerUnreachable when the broker falls silent."""
+        # Where it ends is asked for: what is written without a pause never has an end at which it says so.
+        left = {partition: end for partition in self._partitions if (end := self._end(partition))}
         heard_s = time.monotonic()
-        while len(self._at_end) < len(self._partitions):
-            at_end, found = len(self._at_end), self.poll(0.1)
-            yield from found
-            if found or len(self._at_end) != at_end:
+        while left:
+            before = dict(self._positions)
+            yield from self.poll(0.1)
+            left = {partition: end for partition, end in left.items() if self._positions.get(partition, 0) < end}
+            if self._positions != before:
                 heard_s = time.monotonic()
             elif time.monotonic() - heard_s > SILENCE_S:
                 raise BrokerUnreachable(f"topic {self._topic}: no answer from the broker for {SILENCE_S:.0f} s")
+
+    def _end(self, partition: int) -> int:
+        """Of what is stable."""
+        try:
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), CALL_S)
+        except KafkaException as exception:
+            raise BrokerUnreachable(f"topic {self._topic}: {describe(error_of(exception))}") from exception
+        return int(end)
 
     def close(self) -> None:
         self._consumer.close()

@@ -17,8 +17,8 @@ from stream.engine.wall_clock import SKEW_LIMIT_MS
 from stream.kafka.broker_clock import BrokerClock, monotonic_ms
 from stream.kafka.errors import create, describe, error_of
 from stream.kafka.look import Look
-from stream.kafka.settings import SIDE_LOG_LEVEL, producer_config
-from stream.kafka.topics import DEFAULT_LIMIT_BYTES, tells_append_time
+from stream.kafka.settings import DEFAULT_LIMIT_BYTES, SIDE_LOG_LEVEL, producer_config
+from stream.kafka.topics import tells_append_time
 
 CALL_S = 10.0
 

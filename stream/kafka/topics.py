@@ -13,10 +13,8 @@ from stream.config import UNITS_MS, Settings, format_quantity
 from stream.errors import StartRefused
 from stream.kafka.errors import KafkaUnreachable, error_of
 from stream.kafka.look import CALL_S, Found, Look, told
-from stream.kafka.settings import HEADROOM_BYTES
+from stream.kafka.settings import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
 
-DEFAULT_LIMIT_BYTES = 1_048_588
-"""Kafka's own default of max.message.bytes, for brokers that do not tell (the embedded one)."""
 DAY_MS = 86_400_000
 SHORTEST_RETENTION_MS = DAY_MS
 """A topic that forgets within a day can be followed by nobody after a night's outage."""

@@ -20,6 +20,9 @@ from stream.verify.tape import header
 EDGE = 100_000
 """Changes of which the customers are remembered: more than the commits at the edge of a cut hold."""
 
+OFFSETS = 1 << 63
+"""There are no larger ones."""
+
 Life = dict[str, Any]
 """One customer as the changes tell: born (input offset), sequence, effective_at, over (erased), whole (known from its
 first change), of: name -> [nth, answer, since, change id, control], revision: name -> of its last change's
@@ -33,6 +36,7 @@ class ChangeLaws:
         self.partition = partition
         self.run_id: str | None = None  # once the journal has told
         self.fresh: list[tuple[Record, dict[str, Any]]] = []  # read since somebody last cleared it
+        self.keeps_fresh = True  # while somebody does
         self.latest: deque[bytes] = deque(maxlen=EDGE)  # keys
         self._disk = disk
         self._tell = tell
@@ -48,7 +52,8 @@ class ChangeLaws:
         if value is None:
             self._breach(Kind.CHANGE_UNREADABLE, "no JSON object with the fields of a change", record)
             return
-        self.fresh.append((record, value))
+        if self.keeps_fresh:
+            self.fresh.append((record, value))
         try:
             self._take(record, value)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -79,6 +84,8 @@ class ChangeLaws:
 
     def _identity(self, record: Record, value: dict[str, Any]) -> None:
         born, key = value["born"], record.key or b""
+        if type(born["offset"]) is not int or not 0 <= born["offset"] < OFFSETS:
+            raise TypeError
         run_id = self.run_id or value["id"].split(".")[0]
         due = f"{run_id}.{self.partition}.{born['offset']}.{value['sequence']}"
         if value["id"] != due or born["partition"] != self.partition:

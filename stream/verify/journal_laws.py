@@ -94,6 +94,8 @@ class JournalLaws:
         named, last, told = commit.journal.definitions, self.definitions, commit.journal.definitions_text
         self.definitions = named
         given = self.program.hash
+        if not told and not last and not self.whole and _order(named) < self.program.version:
+            return  # of a revision before the one given, told by a commit that is deleted
         if not told and not last and named.get("hash") != given:
             text = f"made under the definitions {named.get('hash')}, given are {given}, and no text is told"
             self._tell(Kind.DEFINITIONS, text, commit)

@@ -81,7 +81,9 @@ class Strict:
                 continue
             found = self.tape.peek()
             if found is None:
-                if settled:
+                if self._trimmed and not self.matched:
+                    self.deleted += 1  # with all the rest of the topic
+                elif settled:
                     self.tell(Kind.MISSING, "the topic ends before it", (), record)
                 continue
             if same(found, record) or self.tape.identify(found) == identity:

@@ -114,11 +114,15 @@ class Model:
         return Partition(self.number, self.program, self._load, self.disk.wakes, position, migration=migration)
 
     def revise(self, text: DefinitionsText) -> None:
-        """From the next commit on the definitions are those of this text, which it writes."""
+        """From the next commit on the definitions are those of this text, which it writes. Where only its words are
+        others, a sweep goes on where it was."""
+        position = self.partition.position()
+        if text.revision != self.program.version:
+            position = replace(position, sweep_after="")
         self.program = self.revisions.current
         self._encoders.pop(text.revision, None)
         self._written = text
-        self.partition = self._begin(replace(self.partition.position(), sweep_after=""))
+        self.partition = self._begin(position)
 
     def replay(self, commit: Commit, records: Iterable[Record], grace_ms: int, max_bytes: int) -> Replayed:
         """Do the commit again. `records`: the input's, within its offsets. Raises ModelFailed; then all is over."""

@@ -23,10 +23,14 @@ class Partial:
         self._tell = tell
         self._report = report
         self._input_first = log.first(names.input, partition)
+        self._known_from: int | None = None  # of the input: what came before was rejected by commits that are deleted
+        self._deleted = log.first(names.rejected, partition) > 0  # rejected records, and none was met yet
         self.changes_at_the_edge = 0  # of commits that are not settled
 
     def take(self, commit: Commit, settled: bool) -> None:
         journal = commit.journal
+        if self._known_from is None:
+            self._known_from = max(self._input_first, journal.from_offset)
         reasons: dict[int, str] = dict(journal.rejected)
         originals: dict[int, Record] = {}
         received = 0
@@ -48,9 +52,10 @@ class Partial:
         for offset, original in originals.items():
             found = self._next_rejected(offset)
             if found is None:
-                if settled:
+                if settled and not self._deleted:
                     self._tell(Kind.MISSING, f"input record {offset} was rejected, and is not there", (original,), None)
                 continue
+            self._deleted = False
             self._rejected.take()
             self._report.checked["rejected records against the input"] += 1
             due = original.headers or []
@@ -67,7 +72,7 @@ class Partial:
         while (record := self._rejected.peek()) is not None:
             source = header(record.headers, "segmenter_source_offset")
             if not source.isdigit() or int(source) < offset:
-                if not source.isdigit() or int(source) >= self._input_first:
+                if not source.isdigit() or int(source) >= (self._known_from or 0):
                     self._tell(Kind.UNEXPECTED, "no commit wrote it", (record,), None)
                 self._rejected.take()
                 continue

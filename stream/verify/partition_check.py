@@ -67,7 +67,7 @@ class PartitionCheck:
         self.report = report
         self.progress = progress
         self.disk = Disk()
-        first = first_program(program, log.records(names.journal, partition))
+        first = self.first = first_program(program, log.records(names.journal, partition))
         self.revisions = Revisions(first)
         self.laws = JournalLaws(partition, first, report)
         self.laws.whole = log.first(names.journal, partition) == 0
@@ -93,6 +93,7 @@ class PartitionCheck:
             names.changes: self._strict(names.changes, by_event_id, self.change_laws.take),
             names.rejected: self._strict(names.rejected, by_source_offset, altered=Kind.REJECTED_DIFFERS),
         }
+        self._open_extra(self.first)
         self._open_extra(self.program)
         self.compacted = {
             names.memberships: Compacted(
@@ -230,6 +231,8 @@ class PartitionCheck:
     def _without_model(self, why: str) -> None:
         """From here on nothing is held against the model: what is left are the laws that need none."""
         self.model = None
+        self.change_laws.keeps_fresh = False
+        self.change_laws.fresh.clear()
         self.report.not_checked(
             f"partition {self.partition}: not replayed, {why}. Not checked there: bytes of changes, memberships and "
             "states, and that each belongs to a commit. Checked: the journal's chain, sums, sequences, alternation, "
