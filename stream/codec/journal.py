@@ -154,6 +154,11 @@ class JournalRecord:
     level: int = NEWEST_LEVEL
 
 
+_ROWS: dict[str, list[type]] = {
+    "batches": [int, int], "steps": [int, int, int], "rejected": [int, str], "sweeps": [int, int, int, int],
+    "holds": [int, int, int, str, int],
+}  # fmt: skip
+
 _Value = TypeVar("_Value", Meta, JournalRecord)
 
 
@@ -172,7 +177,11 @@ def encode_journal(record: JournalRecord) -> bytes:
 
 def decode_journal(data: bytes) -> JournalRecord:
     """Raises UnreadableState."""
-    return _decode(data, JournalRecord, "a journal record")
+    record = _decode(data, JournalRecord, "a journal record")
+    for name, kinds in _ROWS.items():
+        if any(type(row) is not list or [type(each) for each in row] != kinds for row in getattr(record, name)):
+            raise _damaged("a journal record", f"{name} that are not of {len(kinds)} each")
+    return record
 
 
 def journal_digest(data: bytes) -> str:

@@ -64,6 +64,7 @@ class StateStore:
         self._wakes = database.get_column_family("wakes")
         self._meta = database.get_column_family("meta")
         self._rebuilding = False  # something was written that is not logged
+        self._closing = False
         self._in_customers = database.get_column_family_handle("customers")
         self._in_wakes = database.get_column_family_handle("wakes")
         self._in_meta = database.get_column_family_handle("meta")
@@ -246,6 +247,7 @@ class StateStore:
     def close(self) -> None:
         """Let go of the folder, and seal it if it is whole. RocksDB closes with the last of its handles, so all are
         dropped here."""
+        self._closing = True
         if self._whole and not self._rebuilding:
             self._flush_to_seal()
         del self._in_customers, self._in_wakes, self._in_meta
@@ -270,7 +272,8 @@ class StateStore:
             family.flush()
 
     def _failed(self, doing: str, error: Exception) -> Exception:
-        self._whole = self._unchanged = False
+        if not self._closing:  # a reader whose handles go away says nothing against the folder
+            self._whole = self._unchanged = False
         return explain(self.path, doing, error)
 
     def _steps(

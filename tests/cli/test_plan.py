@@ -36,6 +36,15 @@ def test_a_revision_that_was_not_raised_is_said_first_and_ends_with_one(tmp_path
     assert done.output.startswith("first: write `revision: 2`")
 
 
+def test_the_customers_are_looked_at_only_when_the_revision_is_raised(tmp_path: Path) -> None:
+    """No broker is there: it is not even asked."""
+    old, new = files(tmp_path, OLD.replace("10d", "30d"))
+
+    done = run("plan", old, new, "--name", "shop", "--broker", "127.0.0.1:1")
+
+    assert (done.exit_code, done.output.partition("`")[0]) == (1, "first: write ")
+
+
 def test_the_plan_as_json_holds_the_same(tmp_path: Path) -> None:
     done = run("plan", *files(tmp_path, OLD.replace("10d", "30d")), "--json")
     told = json.loads(done.stdout)

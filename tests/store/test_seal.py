@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rocksdict import DbClosedError
 
 from stream.codec.snapshot import digest
 from stream.store import seal
@@ -103,6 +106,33 @@ def test_a_folder_that_is_not_the_one_sealed_is_not_believed(path: Path, what: s
         os.truncate(path / seal.SEAL, 10)
 
     assert seal.take(path) is None
+
+
+class ClosedUnder:
+    """A handle; as it is closed, somebody in another thread goes on reading."""
+
+    def __init__(self, handle: Any, read: Callable[[], object]) -> None:
+        self._handle = handle
+        self._read = read
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handle, name)
+
+    def close(self) -> None:
+        self._handle.close()
+        with pytest.raises(DbClosedError):
+            self._read()
+
+
+def test_who_still_reads_a_store_that_is_closed_does_not_cost_it_its_seal(path: Path) -> None:
+    """The worker counts wakes to come on a thread of its own."""
+    store = opened(path)
+    store._wakes = ClosedUnder(store._wakes, lambda: list(store.due(0, 10)))  # type: ignore[assignment]
+    store.close()
+
+    again = opened(path)
+    assert is_believed(again)
+    again.close()
 
 
 def test_a_store_that_was_found_wrong_is_not_sealed(path: Path) -> None:

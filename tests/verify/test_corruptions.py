@@ -81,6 +81,10 @@ def insert(topic: str, place: int, record: Record) -> Callable[[Copy], None]:
     return lambda copy: copy[topic].insert(place, record)
 
 
+def born_at(offset: Any) -> Callable[[Copy], None]:
+    return lambda copy: copy.edit_json("changes", 5, lambda found: found["born"].update(offset=offset))
+
+
 def set_json(topic: str, place: int, **fields: Any) -> Callable[[Copy], None]:
     return lambda copy: copy.edit_json(topic, place, lambda found: found.update(fields))
 
@@ -317,6 +321,8 @@ CORRUPTIONS: list[tuple[str, Kind, Callable[[Copy], None]]] = [
     ("two changes of a commit swapped", Kind.ORDER, swap_within_a_commit("changes")),
     ("a foreign record among the changes", Kind.UNEXPECTED, insert("changes", 7, FOREIGN)),
     ("a foreign record is no change", Kind.CHANGE_UNREADABLE, insert("changes", 7, FOREIGN)),
+    ("a birth at no offset", Kind.CHANGE_UNREADABLE, born_at([1])),
+    ("a birth beyond all offsets", Kind.CHANGE_UNREADABLE, born_at(2**63)),
     ("a change altered", Kind.ALTERED, set_json("changes", 3, valid_until="2030-01-01T00:00:00.000Z")),
     ("a change's headers altered", Kind.ALTERED, a_header_changed),
     ("a change's number altered", Kind.SEQUENCE, set_json("changes", 3, sequence=9)),
@@ -377,6 +383,8 @@ CORRUPTIONS: list[tuple[str, Kind, Callable[[Copy], None]]] = [
     ("two journal records swapped", Kind.JOURNAL_CHAIN, swap("journal", 3)),
     ("a journal record altered", Kind.JOURNAL_CHAIN, journal(3, versions={"code": "other"})),
     ("a journal record unreadable", Kind.JOURNAL_UNREADABLE, lambda copy: copy.edit("journal", 2, value=b"{")),
+    ("a journal record with a step that is none", Kind.JOURNAL_UNREADABLE,
+     lambda copy: copy.edit_journal(5, lambda journal: {"steps": [["a"]]})),
     ("a journal of another run", Kind.RUN, journal(3, run_id="ffffffff")),
     ("a journal of another partition", Kind.RUN, journal(3, partition=1)),
     ("a journal of other definitions", Kind.DEFINITIONS, journal(3, definitions={"hash": "000000000000"})),
