@@ -1,9 +1,7 @@
-"""The order of a run: what needs nothing first, then the embedded broker, then Apache Kafka. TEST_KAFKA_FIRST=1 turns
-it round: what waits is done beside what else the machine has to do."""
+"""The order of a run: what needs nothing first, then the embedded broker, then Apache Kafka."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,10 +13,7 @@ settings.load_profile("busy machine")
 
 @pytest.hookimpl(trylast=True)  # after the folders have marked their tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(
-        key=lambda item: [item.get_closest_marker(name) is not None for name in ("kafka", "embedded")],
-        reverse=bool(os.environ.get("TEST_KAFKA_FIRST")),
-    )
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("kafka", "embedded")])
 
 
 def pytest_configure() -> None:

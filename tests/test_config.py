@@ -282,20 +282,13 @@ def test_a_property_that_the_worker_owns_is_refused_by_its_name(key: str) -> Non
     assert line.startswith(f"kafka.{key}: found a property that the worker owns, expected ")
 
 
-@pytest.mark.parametrize("config", [consumer_config, lambda settings: producer_config(settings, 1)])
+@pytest.mark.parametrize("config", [consumer_config, producer_config])
 def test_a_property_that_we_set_is_owned_or_gives_way_to_the_operators(config: Any) -> None:
     free = set(config(load_settings(None, LEAST))) - OWNED - set(LOOPBACK)
 
     given = config(load_settings(None, {**LEAST, "kafka": {**LOOPBACK, **dict.fromkeys(free, "7")}}))
 
     assert free and {given[key] for key in free} == {"7"}
-
-
-def test_the_producer_takes_states_and_journal_records_also_where_the_input_s_records_are_small() -> None:
-    settings = load_settings(None, LEAST)
-
-    assert producer_config(settings, 65_536)["message.max.bytes"] > 1 << 20
-    assert producer_config(settings, 8 << 20)["message.max.bytes"] > 8 << 20
 
 
 # -- a worker of several processes

@@ -21,7 +21,6 @@ from stream.errors import StartRefused
 from stream.kafka.broker_clock import BrokerClock
 from stream.kafka.look import Look
 from stream.kafka.offsets import KafkaOffsets
-from stream.kafka.settings import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
 from stream.kafka.skew import Skew, measure_skew
 from stream.kafka.topics import TopicProblem, check_topics, input_partitions, limits_bytes, short_history
 from stream.rules.compile import CompiledProgram
@@ -106,14 +105,12 @@ def check_definitions_fit(settings: Settings, program: CompiledProgram, look: Lo
     text = DefinitionsText(program.version, program.hash, program.fingerprint, 0, {}, program.files)
     size = len(encode_definitions(text)) + RECORD_ROOM_BYTES
     names = settings.topics
-    limits = limits_bytes(settings, [names.input, names.state, names.journal], look)
-    limits["the worker's producer"] = max(limits.pop(names.input), DEFAULT_LIMIT_BYTES) + HEADROOM_BYTES
-    for where, limit in limits.items():
+    for where, limit in limits_bytes(settings, [names.state, names.journal], look).items():
         if size > limit:
             raise StartRefused(
                 f"found definitions of {size} bytes, expected at most {limit}, the largest record {where} takes: their "
                 "text travels with the state. Try: move the cases into a file of their own that is not deployed, or "
-                "raise max.message.bytes of the input, the state topic and the journal"
+                "raise max.message.bytes of the state topic and the journal"
             )
 
 

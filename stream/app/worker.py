@@ -170,7 +170,7 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
     offsets = KafkaOffsets(settings)
     batches: asyncio.Queue[Batch] = asyncio.Queue()
     # With the machine's clock, whatever `clock` is: that is what the broker's is compared with.
-    transactions = KafkaTransactions(settings, now_ms, start.look, start.broker_clock)
+    transactions = KafkaTransactions(settings, now_ms, start.broker_clock)
     app = _faust_app(settings)
     wall = WallClock(clock, transactions.ahead_ms)
     source = KafkaSource(settings, batches, wall.believed_ms, die)

@@ -9,6 +9,9 @@ from stream.config import Settings
 
 DEFAULT_LIMIT_BYTES = 1_048_588
 """Kafka's own default of max.message.bytes, also for brokers that do not tell (the embedded one)."""
+MOST_RECORD_BYTES = 64 << 20
+"""Of a record of ours before it is compressed. Brokers hold their limits against what is compressed; repeated facts, or
+an event that came compressed and is rejected whole, may be far larger before."""
 HEADROOM_BYTES = 64 << 10
 """What a rejected event's headers, or a change's, may add to a record of the input's largest size."""
 
@@ -55,9 +58,8 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def producer_config(settings: Settings, input_limit_bytes: int) -> dict[str, Any]:
-    """The transactional producer. Whatever fits into the input must fit into what we write of it; states and journal
-    records are no smaller where the input's are."""
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """The transactional producer. Whatever fits into the input must fit into what we write of it."""
     defaults = {
         "linger.ms": 5,
         "compression.type": "lz4",
@@ -69,7 +71,7 @@ def producer_config(settings: Settings, input_limit_bytes: int) -> dict[str, Any
         "transactional.id": settings.transactional_id,
         "transaction.timeout.ms": settings.transaction_timeout_ms,
         "partitioner": "murmur2_random",
-        "message.max.bytes": max(input_limit_bytes, DEFAULT_LIMIT_BYTES) + HEADROOM_BYTES,
+        "message.max.bytes": MOST_RECORD_BYTES,
     }  # fmt: skip
 
 

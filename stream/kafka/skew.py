@@ -17,7 +17,7 @@ from stream.engine.wall_clock import SKEW_LIMIT_MS
 from stream.kafka.broker_clock import BrokerClock, monotonic_ms
 from stream.kafka.errors import create, describe, error_of
 from stream.kafka.look import Look
-from stream.kafka.settings import DEFAULT_LIMIT_BYTES, SIDE_LOG_LEVEL, producer_config
+from stream.kafka.settings import SIDE_LOG_LEVEL, producer_config
 from stream.kafka.topics import tells_append_time
 
 CALL_S = 10.0
@@ -51,7 +51,7 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
         if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
             broker_clock.appended(stamp_ms, sent_ms, monotonic_ms())
 
-    config = producer_config(settings, DEFAULT_LIMIT_BYTES) | {
+    config = producer_config(settings) | {
         "transactional.id": f"{settings.transactional_id}-probe",
         "client.id": f"{settings.transactional_id}-probe",
         "log_level": SIDE_LOG_LEVEL,

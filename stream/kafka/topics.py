@@ -98,11 +98,6 @@ def partition_counts(settings: Settings, topics: Sequence[str]) -> dict[str, int
     return counts
 
 
-def input_limit_bytes(settings: Settings, look: Look | None = None) -> int:
-    """The largest record the input takes."""
-    return limits_bytes(settings, [settings.topics.input], look)[settings.topics.input]
-
-
 def limits_bytes(settings: Settings, topics: Sequence[str], look: Look | None = None) -> dict[str, int]:
     """The largest record each topic takes."""
     found = (look or Look(settings)).of(topics)

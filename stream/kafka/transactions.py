@@ -20,9 +20,7 @@ from stream.config import Settings
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown, Produce
 from stream.kafka.broker_clock import BrokerClock, monotonic_ms
 from stream.kafka.errors import create, describe, error_of
-from stream.kafka.look import Look
 from stream.kafka.settings import LIBRDKAFKA_LOG, producer_config
-from stream.kafka.topics import input_limit_bytes
 
 CALL_S = 10.0
 """Of one transactional call; below the default transaction time-out, so a slow commit is resolved before the broker
@@ -48,17 +46,10 @@ log = structlog.get_logger(__name__)
 
 class KafkaTransactions:
     """Implements `engine.interfaces.Transactions`; `renew` also makes the first producer. One thread at a time.
-    `clock` tells our wall time in ms; `look` may have seen the input already, `broker_clock` an append time."""
+    `clock` tells our wall time in ms; `broker_clock` may know an append time already."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Callable[[], int],
-        look: Look | None = None,
-        broker_clock: BrokerClock | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], int], broker_clock: BrokerClock | None = None) -> None:
         self._settings = settings
-        self._look = look
         self._clock = clock
         self._topics = settings.topics
         self._config: dict[str, Any] | None = None
@@ -108,7 +99,7 @@ class KafkaTransactions:
 
     def renew(self) -> None:
         if self._config is None:
-            self._config = producer_config(self._settings, input_limit_bytes(self._settings, self._look))
+            self._config = producer_config(self._settings)
         started = time.monotonic()
         producer = create(Producer, self._config, logger=LIBRDKAFKA_LOG)
         while True:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from json.encoder import encode_basestring
 from math import isfinite
@@ -52,6 +52,8 @@ def at(value: Any, path: tuple[str, ...]) -> Any:
 
 def equal(left: Any, right: Any) -> bool:
     if left.__class__ is list:
+        if right.__class__ is list:
+            return _share(left, right)
         return any(equal(each, right) for each in left)
     if right.__class__ is list:
         return any(equal(left, each) for each in right)
@@ -60,6 +62,21 @@ def equal(left: Any, right: Any) -> bool:
     if left.__class__ is dict or right.__class__ is dict:
         return False
     return bool(left == right)
+
+
+def _share(left: list[Any], right: list[Any]) -> bool:
+    """Whether any of the one is equal to any of the other. By a set: an event may bring 60,000 of each."""
+    known = {(each.__class__ is bool, each) for each in _single(left)}
+    return any((each.__class__ is bool, each) in known for each in _single(right))
+
+
+def _single(values: list[Any]) -> Iterator[Any]:
+    """What is compared one by one: lists within are opened, objects are equal to nothing."""
+    for each in values:
+        if each.__class__ is list:
+            yield from _single(each)
+        elif each.__class__ is not dict:
+            yield each
 
 
 def unequal(left: Any, right: Any) -> bool:
@@ -72,12 +89,25 @@ def _ordered(compare: Condition) -> Condition:
         if (a is int or a is float) and (b is int or b is float):
             return compare(left, right)
         if a is list:
+            if b is list:
+                return _any_pair(compare, left, right)
             return any(holds(each, right) for each in left)
         if b is list:
             return any(holds(left, each) for each in right)
         return a is str and b is str and compare(left, right)
 
     return holds
+
+
+def _any_pair(compare: Condition, left: list[Any], right: list[Any]) -> bool:
+    """By the least and the greatest of each: if any two compare so, these do."""
+    rising = compare(0, 1)
+    for kinds in ((int, float), (str,)):
+        ours = [each for each in _single(left) if each.__class__ in kinds]
+        theirs = [each for each in _single(right) if each.__class__ in kinds]
+        if ours and theirs and compare(*((min(ours), max(theirs)) if rising else (max(ours), min(theirs)))):
+            return True
+    return False
 
 
 less = _ordered(operator.lt)
@@ -88,7 +118,9 @@ at_least = _ordered(operator.ge)
 
 def contained(item: Any, collection: Any) -> bool:
     """`item in collection`; false when that is no list."""
-    return collection.__class__ in (list, tuple) and any(equal(item, each) for each in collection)
+    if collection.__class__ not in (list, tuple):
+        return False
+    return equal(item, list(collection)) if item.__class__ is list else any(equal(item, each) for each in collection)
 
 
 def sign(left: Any, right: Any) -> int | None:

@@ -19,8 +19,9 @@ from stream.errors import StartRefused
 from stream.kafka.changelog import KafkaChangelogReader
 from stream.kafka.errors import KafkaUnreachable
 from stream.kafka.offsets import KafkaOffsets
+from stream.kafka.settings import MOST_RECORD_BYTES
 from stream.kafka.source import HIGH_RECORDS, KafkaSource, SourceFailed
-from stream.kafka.topics import check_topics, create_topics, input_limit_bytes, input_partitions
+from stream.kafka.topics import check_topics, create_topics, input_partitions, limits_bytes
 from stream.kafka.transactions import KafkaTransactions
 from tests.kafka.fixtures import Topics
 from tests.kafka.kit import OpenTransaction, Outgoing, produce, read_all
@@ -141,7 +142,7 @@ def test_topics_are_made_as_they_must_be_and_only_once(topics: Topics) -> None:
 
     assert sorted(made) == sorted([*settings.topics.own[1:], topics.prefix + "win-back"])
     assert input_partitions(settings) == 3
-    assert input_limit_bytes(settings) == 2_000_000
+    assert limits_bytes(settings, [settings.input]) == {settings.input: 2_000_000}
     assert check_topics(settings, ["win-back"]) == []
     assert create_topics(settings, ["win-back"], 7, 1) == []
 
@@ -248,18 +249,22 @@ def test_an_aborted_transaction_leaves_nothing_and_the_next_one_commits(
 def test_a_record_that_is_too_large_aborts_and_the_largest_of_the_input_with_headers_is_not(
     settings: Settings, transactions: KafkaTransactions
 ) -> None:
-    limit = input_limit_bytes(settings)
+    limit = limits_bytes(settings, [settings.input])[settings.input]
     transactions.begin()
     with pytest.raises(Aborted):
-        transactions.produce([Produce(settings.topics.rejected, 0, None, bytes(limit + (1 << 20)))])
+        transactions.produce([Produce(settings.topics.rejected, 0, None, bytes(MOST_RECORD_BYTES + 1))])
         transactions.commit()
     transactions.abort()
 
-    transactions.begin()
-    transactions.produce([Produce(settings.topics.rejected, 0, None, bytes(limit), [("reason", bytes(30_000))])])
-    transactions.commit()
+    # What came compressed may be far larger than the limit, and compressed it is within it again.
+    largest = [os.urandom(limit - 1_000), bytes(limit + (8 << 20))]
+    for value in largest:
+        transactions.begin()
+        transactions.produce([Produce(settings.topics.rejected, 0, None, value, [("reason", os.urandom(30_000))])])
+        transactions.commit()
 
-    assert len(read_all(settings.kafka["bootstrap.servers"], settings.topics.rejected)) == 1
+    found = read_all(settings.kafka["bootstrap.servers"], settings.topics.rejected)
+    assert [len(record.value or b"") for record in found] == [len(value) for value in largest]
 
 
 def test_a_record_that_the_broker_refuses_aborts_the_commit(topics: Topics) -> None:
