@@ -90,8 +90,8 @@ def worker_of(result: dict[str, Any]) -> tuple[int, bool]:
 def _of_which_worker(result: dict[str, Any]) -> list[str]:
     """What stands before figures of a worker that is not as usual."""
     processes, compiled = worker_of(result)
-    told = [f"of {processes} processes"] * (processes > 1) + ["compiled"] * compiled
-    return [f"A worker {', '.join(told)}:", ""] if told else []
+    told = (f" of {processes} processes" if processes > 1 else "") + (", compiled" if compiled else "")
+    return [f"A worker{told}:", ""] if told else []
 
 
 def _wakes(result: dict[str, Any]) -> str:
