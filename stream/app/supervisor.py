@@ -59,8 +59,10 @@ class Ended:
     def how(self) -> str:
         if self.code >= 0:
             return f"exit code {self.code}"
-        known = -self.code in signal.valid_signals() and -self.code < signal.SIGRTMIN
-        return f"killed by {signal.Signals(-self.code).name if known else f'signal {-self.code}'}"
+        try:
+            return f"killed by {signal.Signals(-self.code).name}"
+        except ValueError:  # a real-time signal: most have no name
+            return f"killed by signal {-self.code}"
 
 
 Running = dict[int, "subprocess.Popen[bytes]"]

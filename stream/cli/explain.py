@@ -11,7 +11,7 @@ from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, setti
 from stream.codec.instants import to_text
 from stream.codec.journal import META_KEY, decode_meta
 from stream.codec.snapshot import decode_profile
-from stream.codec.written import json_bytes
+from stream.codec.wide_json import json_bytes
 from stream.core.events import FOREVER_MS
 from stream.core.profile import Profile
 from stream.core.program import Decider

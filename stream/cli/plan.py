@@ -19,7 +19,7 @@ from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, Name, settings_of
 from stream.codec.definitions import DefinitionsText, decode_definitions, is_definitions
 from stream.codec.journal import META_KEY, RESERVED, decode_meta
-from stream.codec.written import json_bytes
+from stream.codec.wide_json import json_bytes
 from stream.config import UNITS_MS, Settings, format_quantity
 from stream.core.migration import Earlier
 from stream.errors import UnreadableState

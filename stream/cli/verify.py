@@ -18,7 +18,7 @@ from rich.table import Table
 
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
-from stream.codec.written import json_bytes
+from stream.codec.wide_json import json_bytes
 from stream.config import Settings
 from stream.errors import ConfigError
 from stream.rules.compile import CompiledProgram

@@ -3,7 +3,7 @@
 `inbound`      a Kafka record -> Event | Erasure | Ignored | Rejected; never an exception, whatever the bytes
 `cloudevents`, `limits`, `instants`    what `inbound` reads: envelopes, bounds of a payload, RFC 3339
 `outbound`     a Change or a Profile -> the value and headers of what is published
-`written`      JSON of whatever number an expression comes to
+`wide_json`    JSON of whatever number an expression comes to
 `snapshot`     a Profile <-> the bytes kept in the store and the changelog (versioned)
 `journal`      what a commit did, and where a partition stands, <-> bytes (versioned)
 `definitions`  the text of definitions <-> the record that travels with the state

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from stream.codec.instants import to_text, to_text_or_none
-from stream.codec.written import json_bytes
+from stream.codec.wide_json import json_bytes
 from stream.core.changes import Cause, Change, ClockCause, DefinitionsCause, EventCause
 from stream.core.events import Rejected
 from stream.core.profile import Born, Profile

@@ -28,7 +28,7 @@ from typing import Any
 
 import orjson
 
-from stream.codec.written import WIDE
+from stream.codec.wide_json import WIDE
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.core.memory import MARK_BYTES

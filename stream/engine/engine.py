@@ -51,7 +51,7 @@ RESTORE_THREADS = 2
 CONTROL_AGAIN_S = 0.5
 CONTROL_UNREACHABLE = "control-unreachable"
 STARTING = "starting"
-ANY = [0]
+ANY_PARTITION = [0]
 """Asked for by a worker without partitions that wants to know whether the brokers answer again: every input has it."""
 
 log = structlog.get_logger()
@@ -422,12 +422,13 @@ class Engine:
         # Shielded: a cancelled caller must not leave a transaction half observed.
         transaction = asyncio.shield(loop.run_in_executor(self._transacting, self._transact, moved, group_metadata))
         try:
-            self._committed(moved, await transaction, time.perf_counter() - started)
+            self._conclude(moved, await transaction, time.perf_counter() - started)
         except BaseException:
             self._closed = True  # nobody may commit again what may be committed
             raise
 
-    def _committed(self, moved: list[PartitionTask], prepared: list[Prepared] | None, seconds: float) -> None:
+    def _conclude(self, moved: list[PartitionTask], prepared: list[Prepared] | None, seconds: float) -> None:
+        """What came of the transaction over these; `prepared` None: it was aborted."""
         self.commit_started_s = None
         self._pace.committed(seconds, self._broker_s)
         self.commit_failed = prepared is None
@@ -500,7 +501,7 @@ class Engine:
         try:
             # What is held comes first: the clock must not pass an instant at which something was.
             await loop.run_in_executor(self._asking, self.holding.refresh)
-            ends = await loop.run_in_executor(self._asking, self.outside.offsets.high_watermarks, live or ANY)
+            ends = await loop.run_in_executor(self._asking, self.outside.offsets.high_watermarks, live or ANY_PARTITION)
         except ControlsUnreachable:
             self._blocked(CONTROL_UNREACHABLE)
             return

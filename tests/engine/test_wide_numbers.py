@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream.codec.instants import to_text
-from stream.codec.written import json_bytes
+from stream.codec.wide_json import json_bytes
 from stream.rules.compile import compile_program
 from stream.rules.load import parse_definitions
 from tests.engine.world import DAY, START, Worker, World
