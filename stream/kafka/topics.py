@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 
 import stamina
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from stream.config import UNITS_MS, Settings, format_quantity
 from stream.errors import StartRefused
+from stream.kafka.asking import attempts
 from stream.kafka.errors import KafkaUnreachable, error_of
 from stream.kafka.look import CALL_S, Found, Look, told
 from stream.kafka.settings import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
+
+TRY_S = 5.0
+"""For one request to make a topic."""
 
 DAY_MS = 86_400_000
 SHORTEST_RETENTION_MS = DAY_MS
@@ -248,17 +252,28 @@ def _limit(found: Found) -> int:
 
 
 def _create(look: Look, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
-    if not specs:
-        return []
     wanted = [NewTopic(spec.name, spec.partitions or partitions, replication, config=spec.config) for spec in specs]
-    made = []
-    for name, answer in look.client.create_topics(wanted, operation_timeout=CALL_S).items():
-        try:
-            answer.result(2 * CALL_S)
-            made.append(name)
-        except KafkaException as exception:
-            if error_of(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise told(exception, f"{name}: could not be made") from exception
+    return [new.topic for new in wanted if make_topic(look.client, new)]
+
+
+def make_topic(client: AdminClient, wanted: NewTopic) -> bool:
+    """Make this topic; returns whether it was not there.
+
+    Asks again while there is no answer: a client that met brokers in a moment when they had no controller waits for
+    one until its request's time is up, and does not look again. Raises KafkaUnreachable, KafkaRefused.
+    """
+    made = asked_before = False
+    for attempt in attempts(CALL_S):
+        with attempt:
+            answers = client.create_topics([wanted], request_timeout=TRY_S, operation_timeout=TRY_S)
+            try:
+                answers[wanted.topic].result(2 * TRY_S)
+                made = True
+            except KafkaException as exception:
+                if error_of(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    asked_before = True
+                    raise told(exception, f"{wanted.topic}: could not be made") from exception
+                made = asked_before  # by a request whose answer did not come
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
 from stream.kafka.errors import KafkaUnreachable
 from stream.kafka.offsets import KafkaOffsets
+from stream.kafka.topics import TRY_S, make_topic
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.fixtures import Topics
-from tests.kafka.kit import wait_for
+from tests.kafka.kit import admin_of, wait_for
 from tests.kafka.pipeline import Pipeline
 from tests.kafka.proxy import END_TXN, Proxy
 from tests.kafka.test_adapters import settings_of
@@ -69,6 +72,25 @@ def test_a_broker_that_restarts_dies_or_freezes_stalls_commits_and_nothing_else(
 
     pipeline.send(after)
     all_is_well_under_supervision(pipeline, worker)
+
+
+def test_a_topic_asked_for_while_the_broker_is_frozen_is_made_and_told_as_made(
+    apache_kafka: ApacheKafka, topics: Topics
+) -> None:
+    """The broker gets the request when it wakes, long after it was given up, and then the next one."""
+    admin = admin_of(topics.address)
+    admin.list_topics(timeout=10)
+    new = NewTopic(topics.name("late"), 1, 1)
+    apache_kafka.pause()
+    waking = threading.Timer(TRY_S + 2, apache_kafka.resume)
+    waking.start()
+
+    made = make_topic(admin, new)
+
+    assert made
+    assert new.topic in admin.list_topics(timeout=10).topics
+    assert not make_topic(admin, new)
+    waking.join()
 
 
 def test_after_a_brokers_death_the_input_s_ends_are_known_again_within_seconds(
