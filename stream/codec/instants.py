@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from stream.core.instants import FIRST_MS, LAST_MS, to_text, to_text_or_none
+from stream.core.instants import FIRST_MS, FORM, LAST_MS, to_text, to_text_or_none
 
 __all__ = ["FIRST_MS", "LAST_MS", "from_text", "to_text", "to_text_or_none"]
 
@@ -37,9 +37,9 @@ def from_text(text: str) -> int | None:
         second_ms = _second_ms(text[:19])
         if second_ms is not None:
             return second_ms + milliseconds
-    # Python reads more than ISO 8601's calendar dates: week dates, the basic form, any separator.
+    # Python reads more than ISO 8601's calendar dates, another more in each version, and any separator.
     # Neither does it mind 60,000 zeros after the hour.
-    if len(text) > LONGEST_TEXT or text[7:8] != "-" or text[10:11] not in _SEPARATORS:
+    if len(text) > LONGEST_TEXT or text[10:11] not in _SEPARATORS or FORM.fullmatch(text) is None:
         return None
     try:
         instant = datetime.fromisoformat(text)

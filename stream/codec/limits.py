@@ -7,6 +7,7 @@ digits without a word (orjson makes a float of 2^64).
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,6 +26,10 @@ MAX_TEXT_BYTES = 65_536
 NUMBER_LIMIT = 2**53
 """From here on a JSON number is not exact in every language, ours (orjson) included."""
 
+READABLE_DEPTH = 500
+"""Levels for which Python's own reader has room, whatever its version and however deep it is called."""
+
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 _TOO_DEEP = f"objects and lists are nested deeper than {MAX_DEPTH} levels"
 _BAD_NUMBER = "a number is not below 2^53 in size; send long ids as text"
 
@@ -102,7 +107,8 @@ def _is_long(text: str) -> bool:
 
 
 def fault_of_unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
-    """Why orjson could not read these bytes. Slow; for bytes already refused."""
+    """Why orjson could not read these bytes: the same under every version of Python, since the reason is journaled and
+    told again by who checks. Slow; for bytes already refused."""
     try:
         text = value.decode()
     except UnicodeDecodeError as undecodable:
@@ -119,12 +125,29 @@ def fault_of_unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
         raise ValueError(constant)  # NaN, Infinity: Python's own extension of JSON
 
     invalid = Fault(Reason.INVALID_JSON, f"not JSON at character {error.pos}")
+    too_deep = Fault(Reason.TOO_DEEP, _TOO_DEEP)
     try:
         parsed = json.loads(text, parse_float=read_number, parse_int=read_number, parse_constant=refuse)
-    except RecursionError:
-        return Fault(Reason.TOO_DEEP, _TOO_DEEP)
+    except RecursionError:  # at another depth, or none, in each version of Python
+        return too_deep
+    except json.JSONDecodeError as unreadable:
+        return too_deep if _is_deep(text[: unreadable.pos]) else invalid
     except ValueError:
-        return invalid
+        return too_deep if _is_deep(text) else invalid
     if too_large:
-        return Fault(Reason.BAD_NUMBER, _BAD_NUMBER)
+        return too_deep if _is_deep(text) else Fault(Reason.BAD_NUMBER, _BAD_NUMBER)
     return fault_within(parsed, len(value)) or invalid
+
+
+def _is_deep(text: str) -> bool:
+    """Whether more objects and lists are open at once than `READABLE_DEPTH`, be they closed later or not."""
+    opened = 0
+    for token in _TOKENS.finditer(text):
+        first = text[token.start()]
+        if first in "[{":
+            opened += 1
+            if opened > READABLE_DEPTH:
+                return True
+        elif first in "]}":
+            opened -= 1
+    return False

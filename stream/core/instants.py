@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -10,6 +11,15 @@ LAST_MS = 253_402_300_799_999
 
 FIRST_MS = -62_135_596_800_000
 """The first instant Python's calendar knows: 0001-01-01T00:00:00.000Z."""
+
+FORM = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(.(?:[01][0-9]|2[0-3])(:?[0-9]{2}(:?[0-9]{2}([.,][0-9]+)?)?)?"
+    r"([Zz]|[+-][0-9]{2}(:?[0-9]{2}(:?[0-9]{2}([.][0-9]+)?)?)?)?)?",
+    re.DOTALL,
+)
+"""Texts that every version of Python reads alike, or refuses, by `datetime.fromisoformat`. Of others: 24:00 is the next
+day's midnight from 3.14 on; before, decimal points without a digit behind them pass. Any separator may be there."""
 
 _EPOCH = datetime(1970, 1, 1)
 _DAY_MS = 86_400_000

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stream.core.instants import FORM
 from stream.rules.tree import Type
 from stream.rules.values import cut, number
 
@@ -84,7 +85,7 @@ def to_instant(zone: ZoneInfo) -> Convert:
     """A converter of RFC 3339 text or a date; a date, and a time without offset, are of the zone."""
 
     def convert(raw: Any) -> int | None:
-        if raw.__class__ is not str or not 10 <= len(raw) <= 40 or raw[4] != "-" or raw[7] != "-":
+        if raw.__class__ is not str or len(raw) > 40 or FORM.fullmatch(raw) is None:
             return None
         try:
             if len(raw) == 10:

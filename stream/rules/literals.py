@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from fractions import Fraction
 
+from stream.core.instants import FORM
+
 UNIT_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 MAX_DURATION_MS = 36_600 * UNIT_MS["d"]
@@ -93,6 +95,8 @@ def instant_ms(text: str, zone: tzinfo) -> int:
             day = date.fromisoformat(text)
             moment = datetime(day.year, day.month, day.day, tzinfo=zone)
         elif _INSTANT.fullmatch(text):
+            if FORM.fullmatch(text) is None:
+                raise BadLiteral("there is no such date", "hours are 00 to 23")
             moment = datetime.fromisoformat(text.upper())
         else:
             raise BadLiteral("this is not a date", 'write "2025-11-28" or "2025-11-28T09:30:00Z"')

@@ -263,6 +263,7 @@ WRONG = {
     "[1, 2]": (1, "can't stand here", "after `in`"),
     'date("tomorrow")': (6, "not a date", "2025"),
     'date("2025-02-30")': (6, "no such date", None),
+    'date("2025-02-03T24:00:00Z")': (6, "no such date", "00 to 23"),  # a date from Python 3.14 on
     'date("2025-02-03T10:00:00")': (6, "not a date", "Z"),
     "0.1234567": (1, "too fine", "6 decimals"),
     "1000000000000000000": (1, "too large", None),
