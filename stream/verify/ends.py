@@ -53,11 +53,12 @@ def _differences(meta: Meta, commit: Commit) -> list[str]:
     return [name for name, (found, due) in pairs.items() if found != due]
 
 
-def check_committed(committed: Committed, tail: Tail, tell: Tell) -> None:
-    """The group's offset and the text with it are those of a commit of the tail."""
+def check_committed(committed: Committed, tail: Tail, begins: bool, tell: Tell) -> None:
+    """The group's offset and the text with it are those of a commit of the tail. `begins`: its first is the partition's
+    very first and at the cut's edge, so that the group was perhaps asked before it."""
     records = tuple(commit.record for commit in list(tail.values())[-1:])
     if committed.offset is None:
-        if tail:
+        if tail and not begins:
             tell(Kind.COMMITTED_OFFSET, "the group has no committed offset: it expired or was deleted", records, None)
         return
     number, _, nonce = committed.metadata.partition(":")

@@ -74,6 +74,7 @@ class PartitionCheck:
         self.model: Model | None = None
         self.partial: Partial | None = None
         self.tail: dict[int, Commit] = {}  # by number: the last commit that is settled, and those at the cut's edge
+        self.begins = False  # the first of them is the very first, and at the edge
         self.moving: set[bytes] = set()  # customers of commits at the cut's edge
         self.digest_told = False
         self.unusable = False  # the definitions that the first commit tells
@@ -176,6 +177,8 @@ class PartitionCheck:
         settled = settled_until is None or record.offset < settled_until
         if settled:
             self.tail.clear()
+        elif not self.tail:
+            self.begins = journal.commit_number == 1
         self.tail[journal.commit_number] = commit
         revised = self._revised(journal)
         if last is None:
@@ -345,7 +348,7 @@ class PartitionCheck:
             self.moving.update(list(self.change_laws.latest)[-self.partial.changes_at_the_edge :])
         self.membership_laws.ended(self.moving, self.changes_trimmed)
         check_restored(restored, self.tail, names.state, self._tell)
-        check_committed(log.committed(partition), self.tail, self._tell)
+        check_committed(log.committed(partition), self.tail, self.begins, self._tell)
         self.report.checked["partitions"] += 1
 
     def _anything(self) -> bool:

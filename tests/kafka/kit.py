@@ -27,6 +27,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from stream.kafka.topics import make_topic
 
 CALL_SECONDS = 30.0  # for one answer of a broker that shares its cores with a test
+TRY_SECONDS = 8.0  # after so long it is asked anew: a client that met it as it came back may wait for nothing
 
 T = TypeVar("T")
 Headers = list[tuple[str, bytes]]
@@ -182,7 +183,7 @@ def committed_offsets(address: str, group: str, topic: str) -> dict[int, tuple[i
     reader = _reader(address, group=group)
     try:
         found = []
-        for attempt in stamina.retry_context(on=KafkaException, attempts=None, timeout=CALL_SECONDS, wait_max=0.5):
+        for attempt in _attempts():
             with attempt:  # right after a start the coordinator may still be loading
                 found = reader.committed(partitions, CALL_SECONDS)
     finally:
@@ -209,10 +210,15 @@ def delete_group(admin: AdminClient, group: str) -> None:
 
 def partitions_of(address: str, topic: str) -> list[int]:
     """The topic's partition numbers."""
-    found = admin_of(address).list_topics(topic, timeout=CALL_SECONDS).topics[topic]
-    if found.error is not None:
-        raise KafkaException(found.error)
-    return sorted(found.partitions)
+    admin = admin_of(address)
+    found: list[int] = []
+    for attempt in _attempts():
+        with attempt:
+            told = admin.list_topics(topic, timeout=CALL_SECONDS).topics[topic]
+            if told.error is not None:
+                raise KafkaException(told.error)
+            found = sorted(told.partitions)
+    return found
 
 
 def _send(producer: Producer, topic: str, records: Iterable[Outgoing]) -> list[list[Message | KafkaError]]:
@@ -302,12 +308,17 @@ def _offsets_at(address: str, topic: str, spec: OffsetSpec, *, committed: bool) 
     wanted = {TopicPartition(topic, partition): spec for partition in partitions_of(address, topic)}
     admin = admin_of(address)  # its answers never come when it is gone before them
     found: dict[int, int] = {}
-    for attempt in stamina.retry_context(on=KafkaException, attempts=None, timeout=CALL_SECONDS, wait_max=0.5):
+    for attempt in _attempts():
         with attempt:  # right after a restart the broker's leaders may still be changing
             admin.list_topics(topic, timeout=CALL_SECONDS)  # else the leaders' former epochs are used for minutes
-            answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=CALL_SECONDS)
-            found = {place.partition: answer.result(CALL_SECONDS).offset for place, answer in answers.items()}
+            answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=TRY_SECONDS)
+            found = {place.partition: answer.result(2 * TRY_SECONDS).offset for place, answer in answers.items()}
     return found
+
+
+def _attempts() -> Iterable[stamina.Attempt]:
+    """A broker that was frozen or restarted a moment ago refuses, or has no leaders to name."""
+    return stamina.retry_context(on=(KafkaException, TimeoutError), attempts=None, timeout=CALL_SECONDS, wait_max=0.5)
 
 
 def _pass_over(answer: Future[None], code: int) -> None:

@@ -151,6 +151,17 @@ async def test_a_cut_in_which_one_topic_is_commits_ahead_of_the_others_is_clean(
     assert report.violations == []
 
 
+async def test_a_cut_in_the_midst_of_the_first_commit_finds_no_committed_offset_missing():
+    log = log_of(await lived())
+    written = ("changes", "memberships", "state", "win-back", "loyalty", "rejected")
+    cut = MovingLog(log.topics, {}, ends=dict.fromkeys(written, 0) | {"journal": 1}, settled_at=0)
+
+    assert check(cut, PROGRAM, NAMES).violations == []
+
+    cut.settled_at = 1
+    assert check(cut, PROGRAM, NAMES).kinds == {Kind.COMMITTED_OFFSET}
+
+
 async def test_a_record_lost_before_the_cut_is_found_though_the_pipeline_goes_on():
     log = log_of(await lived())
     commits = len(log.topics["journal"])
