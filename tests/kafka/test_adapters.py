@@ -464,17 +464,18 @@ async def test_a_second_worker_takes_half_and_gives_it_back_when_it_leaves(topic
     await one.stop(leave=True)
 
 
-async def test_a_restart_under_the_same_name_gets_its_partitions_without_waiting(settings: Settings) -> None:
-    one = Running(settings)
+async def test_a_restart_under_the_same_name_gets_its_partitions_without_waiting(
+    topics: Topics, settings: Settings
+) -> None:
+    patient = settings_of(topics, session_timeout="40s")
+    one = Running(patient)
     await one.until(lambda: one.owner.owned == {0, 1}, "assigned")
     await one.stop()
     assert one.owner.owned == set()
-    started = time.monotonic()
 
-    again = Running(settings)
-    await again.until(lambda: again.owner.owned == {0, 1}, "assigned again")
+    again = Running(patient)
+    await again.until(lambda: again.owner.owned == {0, 1}, "assigned again")  # in less than the session: PATIENCE_S
 
-    assert time.monotonic() - started < settings.session_timeout_ms / 1000
     await again.stop(leave=True)
 
 
