@@ -141,6 +141,8 @@ def fault_of_unreadable(value: bytes, error: orjson.JSONDecodeError) -> Fault:
 
 def _is_deep(text: str) -> bool:
     """Whether more objects and lists are open at once than `READABLE_DEPTH`, be they closed later or not."""
+    if text.count("[") + text.count("{") <= READABLE_DEPTH:
+        return False
     opened = 0
     for token in _TOKENS.finditer(text):
         first = text[token.start()]

@@ -274,6 +274,9 @@ def make_topic(client: AdminClient, wanted: NewTopic) -> bool:
                     asked_before = True
                     raise told(exception, f"{wanted.topic}: could not be made") from exception
                 made = asked_before  # by a request whose answer did not come
+            except TimeoutError:
+                asked_before = True
+                raise KafkaUnreachable(f"{wanted.topic}: no answer within {2 * TRY_S:.0f} s") from None
     return made
 
 
