@@ -265,8 +265,9 @@ def make_topic(client: AdminClient, wanted: NewTopic) -> bool:
     made = asked_before = False
     for attempt in attempts(CALL_S):
         with attempt:
-            answers = client.create_topics([wanted], request_timeout=TRY_S, operation_timeout=TRY_S)
             try:
+                client.list_topics(timeout=TRY_S)  # so that it knows the controller of now
+                answers = client.create_topics([wanted], request_timeout=TRY_S, operation_timeout=TRY_S)
                 answers[wanted.topic].result(2 * TRY_S)
                 made = True
             except KafkaException as exception:
