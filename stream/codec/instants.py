@@ -37,7 +37,7 @@ def from_text(text: str) -> int | None:
         second_ms = _second_ms(text[:19])
         if second_ms is not None:
             return second_ms + milliseconds
-    # Python reads more than ISO 8601's calendar dates, another more in each version, and any separator.
+    # Python reads more than ISO 8601's calendar dates, how much more differs by version, and any separator.
     # Neither does it mind 60,000 zeros after the hour.
     if len(text) > LONGEST_TEXT or text[10:11] not in _SEPARATORS or FORM.fullmatch(text) is None:
         return None

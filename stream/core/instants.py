@@ -1,4 +1,5 @@
-"""Instants as text: RFC 3339, as they are given out. Inside they are integer milliseconds UTC."""
+"""Instants as text: RFC 3339, as they are given out, and the form of those that are read. Inside they are integer
+milliseconds UTC."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ def make_topic(client: AdminClient, wanted: NewTopic) -> bool:
     Asks again while there is no answer: a client that met brokers in a moment when they had no controller waits for
     one until its request's time is up, and does not look again. Raises KafkaUnreachable, KafkaRefused.
     """
-    made = asked_before = False
+    made = False
     for attempt in attempts(CALL_S):
         with attempt:
             try:
@@ -272,11 +272,9 @@ def make_topic(client: AdminClient, wanted: NewTopic) -> bool:
                 made = True
             except KafkaException as exception:
                 if error_of(exception).code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    asked_before = True
                     raise told(exception, f"{wanted.topic}: could not be made") from exception
-                made = asked_before  # by a request whose answer did not come
+                made = attempt.num > 1  # by a request whose answer did not come
             except TimeoutError:
-                asked_before = True
                 raise KafkaUnreachable(f"{wanted.topic}: no answer within {2 * TRY_S:.0f} s") from None
     return made
 
