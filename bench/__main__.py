@@ -14,6 +14,7 @@ These have a command line of their own (`--help`):
     python -m bench.inprocess                      what an event costs, by phase, without Kafka
     python -m bench curves                         against customers, definitions, event size, partitions, workers, ...
     python -m bench wakes                          1,000,000 wakes due at once; how late wakes are with millions pending
+    python -m bench bare-wakes                     what such a storm writes, by a loop that only produces: its limit
     python -m bench compare                        beside Kafka Streams, Flink, Quix, Faust
     python -m bench all --budget 45m               the measured run: all of these, the most important first
     python -m bench page FOLDER                    puts its results into docs/, tables and plots
@@ -46,6 +47,7 @@ OTHERS = {
     "compare": "bench.rivals.compare",
     "curves": "bench.curves",
     "wakes": "bench.wakes",
+    "bare-wakes": "bench.bare_wakes",
     "all": "bench.schedule",
     "page": "bench.page",
     "plots": "bench.plots",

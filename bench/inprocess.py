@@ -63,18 +63,13 @@ class Bench:
     """One partition's task over a fresh store, fed as the engine feeds it."""
 
     def __init__(self, program: Program, folder: Path) -> None:
-        topics = ("input", "changes", "memberships", "rejected", "state", "journal")
-        settings = TaskSettings(
-            name="bench", **{f"{topic}_topic": topic for topic in topics}, output_prefix="",
-            max_event_bytes=1 << 20, grace_ms=2_000, cache_customers=200_000, nonce="0" * 16, versions={},
-        )  # fmt: skip
         meta = Meta.first(
             next_offset=0, run_id="00000000", partition_count=1,
             program={"name": program.name, "version": program.version, "hash": program.hash},
             replay_until_offset=0, replay_until_ms=NEVER_MS,
         )  # fmt: skip
         self.store = StateStore.open(folder, Memory.of(256 << 20))
-        self.task = PartitionTask(0, program, self.store, meta, settings)
+        self.task = task_over(program, self.store, meta)
         self._producer = Producer({
             "bootstrap.servers": "127.0.0.1:1", "log_level": 0, "queue.buffering.max.messages": 2_000_000,
         })  # fmt: skip
@@ -112,6 +107,16 @@ class Bench:
                 send(record.topic, record.value, record.key, record.partition, headers=record.headers)
             else:
                 send(record.topic, record.value, record.key, record.partition)
+
+
+def task_over(program: Program, store: StateStore, meta: Meta) -> PartitionTask:
+    """A partition 0 by itself, over what the store holds."""
+    topics = ("input", "changes", "memberships", "rejected", "state", "journal")
+    settings = TaskSettings(
+        name="bench", **{f"{topic}_topic": topic for topic in topics}, output_prefix="",
+        max_event_bytes=1 << 20, grace_ms=2_000, cache_customers=200_000, nonce="0" * 16, versions={},
+    )  # fmt: skip
+    return PartitionTask(0, program, store, meta, settings)
 
 
 def main() -> None:

@@ -165,11 +165,9 @@ def reading(stand: Rig, seconds: float, *more: str) -> Iterator[Reading]:
             reader.communicate()
 
 
-def under_load(
-    stand: Rig, watch: Watch, customers: int, rate: int, seconds: int, base: int | None = None
-) -> dict[str, float]:
+def under_load(stand: Rig, watch: Watch, customers: int, rate: int, seconds: int, base: int) -> dict[str, float]:
     """Latencies while `rate` events a second come for so long, and who needed the processor. `base`: the events that
-    were committed before, else as many as customers."""
+    were committed before."""
     count, worker = rate * seconds, watch.worker
     with reading(stand, 4 * seconds + 180) as reader:
         first, commits_before = watch.sample(), commits(worker)
@@ -180,7 +178,7 @@ def under_load(
         last, commits_after = watch.sample(), commits(worker)
         load_cpu_s = ended_cpu_seconds() - helpers[0]
         reader_cpu_s = cpu_seconds(reader.process.pid) - helpers[1]
-        until(watch, (customers if base is None else base) + count)
+        until(watch, base + count)
         time.sleep(1.0)  # the last commit's changes are on their way to the reader
         latencies = reader.finish()
     stretch = between(first, last)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.bare_wakes import TOPICS, pool
 from bench.generated import DAY_MS, Crowd, Customers, check_wakes, records
+from bench.load import customer
 from bench.many import many_definitions
 from bench.schedule import STEPS, Step, bound_s
 from bench.wakes import tell
@@ -113,3 +115,14 @@ def test_a_step_is_bounded_by_itself_and_by_what_is_left_and_left_out_when_that_
 def test_every_step_has_its_own_name_and_is_bounded_by_more_than_it_usually_takes() -> None:
     assert len({step.name for step in STEPS}) == len(STEPS)
     assert all(step.bound_s > step.usual_s for step in STEPS)
+
+
+# -- the limit of a storm
+
+
+def test_what_a_bare_loop_writes_of_a_wake_is_its_customers_change_membership_and_state() -> None:
+    wakes = pool(3)
+
+    assert [[record.topic for record in wake] for wake in wakes] == [list(TOPICS)] * 3
+    assert [{record.key for record in wake} for wake in wakes] == [{customer(number).encode()} for number in range(3)]
+    assert all(record.value for wake in wakes for record in wake)
