@@ -1,6 +1,10 @@
 """Apache Kafka itself, one KRaft node on loopback, from its own jars: the broker that scenario tests torment.
 
-The jars come by `mvn` once into `.kafka/` of the checkout. Every broker has its own directory and free ports.
+The jars come by `mvn` once into `.kafka/` of the checkout: of the version that `broker/pom.xml` names, or of another:
+
+    make test KAFKA=required KAFKA_VERSION=4.4.0
+
+Every broker has its own directory and free ports.
 """
 
 from __future__ import annotations
@@ -57,20 +61,21 @@ def missing_programs() -> list[str]:
 
 
 def kafka_jars() -> Path:
-    """The folder with the broker's jars, filled by mvn the first time and again when the pom changes."""
-    pom = HERE / "pom.xml"
-    jars = CACHE / f"jars-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    """The folder with the broker's jars, filled by mvn the first time and again when the pom, or the version wanted,
+    is another."""
+    pom, version = HERE / "pom.xml", os.environ.get("KAFKA_VERSION", "")
+    jars = CACHE / f"jars-{hashlib.sha256(pom.read_bytes() + version.encode()).hexdigest()[:12]}"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "lock").open("w") as lock:  # the runs of one `make test` would fetch them at once
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not jars.is_dir():
-            _fetch(pom, jars)
+            _fetch(pom, jars, [f"-Dkafka.version={version}"] if version else [])
     return jars
 
 
-def _fetch(pom: Path, jars: Path) -> None:
+def _fetch(pom: Path, jars: Path, more: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
-        command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
+        command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime", *more]
         done = subprocess.run(
             [*command, f"-DoutputDirectory={unfinished}/jars"], capture_output=True, text=True, check=False
         )

@@ -82,7 +82,11 @@ def create_topics(admin: AdminClient, topics: Iterable[Topic]) -> None:
     ]
     for new in wanted:
         assert make_topic(admin, new), f"{new.topic} is there already"
-    names = {new.topic for new in wanted}
+    until_known(admin, {new.topic for new in wanted})
+
+
+def until_known(admin: AdminClient, names: set[str]) -> None:
+    """Wait until the broker shows these topics: what the controller has made it learns a moment later."""
     give_up = time.monotonic() + CALL_SECONDS
     while missing := {name for name in names if not _is_known(admin, name)}:
         assert time.monotonic() < give_up, f"made, and not known to the broker: {sorted(missing)}"

@@ -17,7 +17,7 @@ from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.topics import TRY_S, make_topic
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.fixtures import Topics
-from tests.kafka.kit import admin_of, wait_for
+from tests.kafka.kit import admin_of, until_known, wait_for
 from tests.kafka.pipeline import Pipeline
 from tests.kafka.proxy import END_TXN, Proxy
 from tests.kafka.test_adapters import settings_of
@@ -88,7 +88,7 @@ def test_a_topic_asked_for_while_the_broker_is_frozen_is_made_and_told_as_made(
     made = make_topic(admin, new)
 
     assert made
-    assert new.topic in admin.list_topics(timeout=10).topics
+    until_known(admin, {new.topic})
     assert not make_topic(admin, new)
     waking.join()
 
