@@ -48,7 +48,7 @@ POOL = 10_000
 TOPICS = ("changes", "memberships", "state")
 PRODUCER = {
     "linger.ms": 5, "compression.type": "lz4", "enable.idempotence": True, "log_level": 3,
-    "queue.buffering.max.messages": 1_000_000, "delivery.report.only.error": True,
+    "batch.num.messages": 50_000, "queue.buffering.max.messages": 2_000_000, "delivery.report.only.error": True,
 }  # fmt: skip
 SLOWEST_WAKES_PER_S = 1_000
 
