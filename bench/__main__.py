@@ -7,7 +7,7 @@
     python -m bench restore                        customers/s, from the changelog and from the local copy
     python -m bench throughput --processes 2       with a worker of two processes; also latency, large and restore
     make compiled && python -m bench throughput    with the compiled worker, as with everything else; then `make pure`
-    python -m bench standard --events 60000 --customers 5000 --seconds 8     a quick try of all of it
+    python -m bench standard --cold --events 60000 --customers 5000 --seconds 8     a quick try of all of it
 
 These have a command line of their own (`--help`):
 
@@ -21,7 +21,8 @@ These have a command line of their own (`--help`):
     python -m bench plots                          draws the plots of what is in docs/ again
 
 One worker, of one process unless said otherwise, exactly once, 100 ms commit interval, four partitions, events of 277
-bytes. Broker, load and readers run on the same machine and take their share of its cores; the figures say how much.
+bytes. Broker, load and readers run on the same machine and take their share of its cores; the figures say how much. The
+broker is warmed up for a minute before (`bench/warming.py`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from bench.arguments import number, numbers
+from bench.arguments import add_cold, number, numbers
 from bench.report import machine_facts, print_report, write_results
 from bench.results import Result
 from bench.rig import BenchFailed, Options
@@ -64,7 +65,7 @@ def main() -> None:
     missing = missing_programs()
     if missing:
         sys.exit(f"the benchmark runs Apache Kafka and needs on the PATH: {', '.join(missing)}")
-    facts = machine_facts()
+    facts = machine_facts(given.cold)
     names = STANDARD if given.scenario == "standard" else (given.scenario,)
     result = Result("standard", facts, vars(given))
     measured: list[Measured] = []
@@ -93,6 +94,7 @@ def _options(given: argparse.Namespace) -> Options:
         seconds=given.seconds,
         profile=given.profile,
         processes=given.processes,
+        cold=given.cold,
     )
 
 
@@ -108,6 +110,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=30, help="how long latency is measured, at each rate")
     parser.add_argument("--processes", type=number, default=1, help="of the worker; figures are of all together")
     parser.add_argument("--definitions", type=Path, default=HERE / "definitions.yaml")
+    add_cold(parser)
     parser.add_argument("--profile", action="store_true", help="py-spy on the worker while it is measured; costs speed")
     given = parser.parse_args()
     for name in ("events", "customers", "repeat", "seconds"):

@@ -7,6 +7,12 @@ import argparse
 from stream.setting_values import UNITS_MS, parse_quantity
 
 
+def add_cold(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cold", action="store_true", help="spare the minute that warms the broker up; the figures then say less"
+    )
+
+
 def number(text: str) -> int:
     """From 1; digits may be grouped: 1_000_000."""
     try:

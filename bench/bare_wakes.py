@@ -7,7 +7,7 @@ Each wake of `bench wakes` writes a change, a membership and a state. Here the w
 of some thousand wakes beforehand, with their headers; then each process hands them to librdkafka again and again, in
 transactions as large as a commit of the worker's, batched and compressed as the worker does it. Nobody reads, nothing
 is restored, judged, encoded, hashed or stored. Faster than this no worker drains a storm on this machine that produces
-by confluent-kafka, in whatever language the rest of it is written. A young broker is slower: the last rounds count.
+by confluent-kafka, in whatever language the rest of it is written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from bench.arguments import number, numbers
+from bench.arguments import add_cold, number, numbers
 from bench.curves import DEFINITIONS
 from bench.generated import Crowd, Customers, first_meta, records
 from bench.inprocess import task_over
@@ -63,11 +63,11 @@ def main(arguments: Sequence[str]) -> None:
         return
     if missing := missing_programs():
         sys.exit(f"the benchmark runs Apache Kafka and needs on the PATH: {', '.join(missing)}")
-    facts = machine_facts()
+    facts = machine_facts(given.cold)
     runs: list[dict[str, float]] = []
     result = Result("bare-wakes", facts, vars(given))
     try:
-        with broker() as kafka:
+        with broker(cold=given.cold) as kafka:
             admin = admin_of(kafka.bootstrap)
             create_topics(admin, [Topic(name, PARTITIONS) for name in TOPICS])
             for _ in range(given.repeat):
@@ -182,4 +182,5 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--repeat", type=number, default=3)
     parser.add_argument("--write", help=argparse.SUPPRESS)
     parser.add_argument("--nth", type=int, default=0, help=argparse.SUPPRESS)
+    add_cold(parser)
     return parser.parse_args(arguments)

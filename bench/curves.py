@@ -3,7 +3,7 @@
     python -m bench curves                                     all of them
     python -m bench curves --only customers,definitions
     python -m bench curves --only customers --customers 10000,100000,1000000,10000000
-    nice -n 10 python -m bench curves --events 20000 --customers 1000,10000 --seconds 6     a quick try
+    nice -n 10 python -m bench curves --cold --events 20000 --customers 1000,10000 --seconds 6     a quick try
 
 In the middle: 50,000 customers, the benchmark's definitions (13), events of 277 bytes, four partitions, one worker, a
 commit interval of 100 ms. Each point begins with customers who are there already (their state is generated, and the
@@ -25,7 +25,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from bench.arguments import number, numbers
+from bench.arguments import add_cold, number, numbers
 from bench.generated import Crowd
 from bench.load import EVENT_BYTES
 from bench.many import many_definitions
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str]) -> None:
     given = _arguments(arguments)
     if missing := missing_programs():
         sys.exit(f"the benchmark runs Apache Kafka and needs on the PATH: {', '.join(missing)}")
-    facts = machine_facts()
+    facts = machine_facts(given.cold)
     result = Result("curves", facts, vars(given))
     measured: list[PointMeasured] = []
     try:
@@ -123,8 +123,8 @@ def _measure(given: argparse.Namespace) -> Iterator[PointMeasured]:
     """Point by point; one that two curves share is measured once. A point that fails is told, and the others go on."""
     known: dict[Point, PointMeasured] = {}
     chosen = curves(given.customers, given.rate, given.processes)
-    for curve in given.only:
-        with broker(given.processes) as kafka:
+    with broker(given.processes, given.cold) as kafka:
+        for curve in given.only:
             for point in chosen[curve]:
                 value = getattr(point, CHANGED[curve])
                 say(f"--- {curve} {value:,}")
@@ -241,6 +241,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=number, default=2_000, help="events/s of the latencies of commit-interval")
     parser.add_argument("--seconds", type=number, default=10, help="how long those are measured")
     parser.add_argument("--processes", type=number, default=1, help="of each worker")
+    add_cold(parser)
     given = parser.parse_args(arguments)
     given.only = given.only.split(",")
     if unknown := [name for name in given.only if name not in names]:

@@ -35,8 +35,8 @@ GOALS: dict[tuple[str, str], tuple[str, Callable[[float], bool]]] = {
 }
 
 
-def machine_facts() -> Facts:
-    """Where and with what it runs; asked before anything of ours does."""
+def machine_facts(cold: bool | None = None) -> Facts:
+    """Where and with what it runs; asked before anything of ours does. `cold`: the broker is not warmed up."""
     broker = re.search(r"kafka_2\.13-([\d.]+)\.jar", " ".join(path.name for path in kafka_jars().iterdir()))
     return {
         "cores": os.cpu_count() or 0,
@@ -46,6 +46,7 @@ def machine_facts() -> Facts:
         "python": platform.python_version() + (COMPILED if is_compiled() else ""),
         "librdkafka": confluent_kafka.libversion()[0],
         "kafka": broker[1] if broker else "unknown",
+        **({} if cold is None else {"broker": "cold" if cold else "warm"}),
         "java": _java(),
         "revision": _revision(),
         "event_bytes": EVENT_BYTES,

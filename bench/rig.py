@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.generated import Crowd
+from bench.warming import warm
 from tests.kafka.apache import ApacheKafka
-from tests.kafka.kit import end_offsets
+from tests.kafka.kit import admin_of, delete_topics, end_offsets
 from tests.kafka.pipeline import Pipeline, Worker
 
 PARTITIONS = 4
@@ -29,6 +30,7 @@ LOAD_SECONDS = 60.0
 WORKER_SECONDS = 60.0
 LOG_TAIL = 3_000
 TOPIC_ATTEMPTS = 5
+ADMIN_S = 30.0
 
 SETTINGS = {"commit_interval": "100ms", "session_timeout": "45s", "transaction_timeout": "15s"}
 """The worker's own defaults; the pipeline of the tests is less patient."""
@@ -49,6 +51,7 @@ class Options:
     seconds: int
     profile: bool
     processes: int = 1
+    cold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +189,16 @@ def properties_for(members: int) -> dict[str, str]:
 
 
 @contextmanager
-def broker(processes: int = 1) -> Iterator[ApacheKafka]:
-    """A fresh one; it and all it wrote are removed at the end. `processes`: how many a worker has."""
+def broker(processes: int = 1, cold: bool = False) -> Iterator[ApacheKafka]:
+    """A fresh one, warm unless it shall be `cold`; it and all it wrote are removed at the end. `processes`: how many a
+    worker has."""
     with ExitStack() as ends:
         kafka = ApacheKafka(properties_for(processes), memory=BROKER_MEMORY, light=False)
         ends.callback(kafka.remove)  # before the start: it may be interrupted
         kafka.start()
+        if not cold:
+            print("the broker warms up", file=sys.stderr, flush=True)
+            print(f"    its compilers take {warm(kafka):.2f} of a core now", file=sys.stderr, flush=True)
         yield kafka
 
 
@@ -204,7 +211,7 @@ def stand_on(
     settings: dict[str, Any] | None = None,
     processes: int = 1,
 ) -> Iterator[Rig]:
-    """A pipeline of its own on a broker: topics, and no worker that outlives it. What it wrote to the broker stays."""
+    """A pipeline of its own on a broker: neither worker nor topics outlive it."""
     with tempfile.TemporaryDirectory(prefix="segmenter-bench-") as directory, ExitStack() as ends:
         pipeline = Pipeline(
             kafka.bootstrap,
@@ -217,13 +224,23 @@ def stand_on(
         ends.push(pipeline)
         create_topics(pipeline)
         yield Rig(kafka, pipeline)
+    remove_topics(kafka, prefix)
 
 
 @contextmanager
 def rig(options: Options) -> Iterator[Rig]:
     """A broker with topics; everything started on it is stopped and everything written removed at the end."""
-    with broker(options.processes) as kafka, stand_on(kafka, options.definitions, processes=options.processes) as stand:
+    with (
+        broker(options.processes, options.cold) as kafka,
+        stand_on(kafka, options.definitions, processes=options.processes) as stand,
+    ):
         yield stand
+
+
+def remove_topics(kafka: ApacheKafka, prefix: str) -> None:
+    """Those whose names begin so: room for what comes, on disk and in memory."""
+    admin = admin_of(kafka.bootstrap)
+    delete_topics(admin, [name for name in admin.list_topics(timeout=ADMIN_S).topics if name.startswith(prefix)])
 
 
 def create_topics(pipeline: Pipeline) -> None:

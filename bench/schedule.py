@@ -47,57 +47,57 @@ STEPS = (
     Step(
         "compare",
         f"compare --engines {RIVALS} --once faust,bare --runs 3 --events 600000 --no-plots",
-        1_080, 1_560, f"compare --engines {RIVALS} --runs 1 --events 20000 --customers 2000 --no-plots",
+        1_140, 1_620, f"compare --cold --engines {RIVALS} --runs 1 --events 20000 --customers 2000 --no-plots",
     ),
     Step(
         "throughput",
         "throughput --events 1000000",
-        100, 200, "throughput --events 20000 --customers 2000",
+        160, 260, "throughput --cold --events 20000 --customers 2000",
     ),
     Step(
         "latency",
         "latency --rates 10000,1000,5000,30000 --seconds 20",
-        210, 360, "latency --rates 500,1000 --customers 1000 --seconds 6",
+        225, 375, "latency --cold --rates 500,1000 --customers 1000 --seconds 6",
     ),
     Step(
         "restore",
         "restore --customers 1000000",
-        75, 240, "restore --customers 10000",
+        135, 300, "restore --cold --customers 10000",
     ),
     Step(
         "wakes",
         "wakes --customers 1000000 --seconds 20",
-        220, 420, "wakes --customers 5000 --seconds 5 --rate 200",
+        280, 480, "wakes --cold --customers 5000 --seconds 5 --rate 200",
     ),
     Step(
         "curves",
         "curves --events 200000 --seconds 8",
-        570, 900, "curves --events 10000 --customers 1000,2000 --seconds 5",
+        630, 960, "curves --cold --events 10000 --customers 1000,2000 --seconds 5",
     ),
     Step(
         "pending",
         "wakes --customers 200000 --pending 10000000 --seconds 30",
-        420, 720, "wakes --customers 2000 --pending 70000 --seconds 5 --rate 200",
+        480, 780, "wakes --cold --customers 2000 --pending 70000 --seconds 5 --rate 200",
     ),
     Step(
         "skewed",
         f"compare --engines {FEW} --load skewed --runs 1 --events 400000 --no-plots",
-        280, 420, f"compare --engines {FEW} --load skewed --runs 1 --events 10000 --customers 1000 --no-plots",
+        340, 480, f"compare --cold --engines {FEW} --load skewed --runs 1 --events 10000 --customers 1000 --no-plots",
     ),
     Step(
         "new",
         f"compare --engines {FEW} --load new --runs 1 --events 200000 --no-plots",
-        250, 420, f"compare --engines {FEW} --load new --runs 1 --events 10000 --customers 1000 --no-plots",
+        310, 480, f"compare --cold --engines {FEW} --load new --runs 1 --events 10000 --customers 1000 --no-plots",
     ),
     Step(
         "ten-million",
         "curves --only customers --customers 10000000 --events 200000",
-        300, 600, "curves --only customers --customers 3000 --events 10000",
+        360, 660, "curves --cold --only customers --customers 3000 --events 10000",
     ),
     Step(
         "large",
         "large --customers 300000 --events 300000",
-        150, 300, "large --customers 2000 --events 10000",
+        210, 360, "large --cold --customers 2000 --events 10000",
     ),
 )  # fmt: skip
 """In order of importance."""

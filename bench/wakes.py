@@ -2,7 +2,7 @@
 
     python -m bench wakes                                          1,000,000 due at once, nothing else pending
     python -m bench wakes --pending 10000000                       and 10,000,000 pending: 24 GB of disk, six minutes
-    nice -n 10 python -m bench wakes --customers 20000 --pending 30000 --seconds 6      a quick try
+    nice -n 10 python -m bench wakes --cold --customers 20000 --pending 30000 --seconds 6      a quick try
 
 The customers' state is generated (`bench.generated`), the worker restores it and builds its index of wakes as it does
 after the loss of its disk; from then on all is its own doing. First `--steady-rate` wakes a second come due for
@@ -26,7 +26,7 @@ from typing import Any
 
 import orjson
 
-from bench.arguments import number
+from bench.arguments import add_cold, number
 from bench.curves import DEFINITIONS, check_room
 from bench.generated import Crowd
 from bench.reader import summary
@@ -57,11 +57,14 @@ def main(arguments: Sequence[str]) -> None:
     given = _arguments(arguments)
     if missing := missing_programs():
         sys.exit(f"the benchmark runs Apache Kafka and needs on the PATH: {', '.join(missing)}")
-    facts = machine_facts()
+    facts = machine_facts(given.cold)
     figures: dict[str, float] = {}
     notes: list[str] = []
     try:
-        with broker(given.processes) as kafka, stand_on(kafka, DEFINITIONS, processes=given.processes) as stand:
+        with (
+            broker(given.processes, given.cold) as kafka,
+            stand_on(kafka, DEFINITIONS, processes=given.processes) as stand,
+        ):
             _measure(stand, given, figures, notes)
     except (BenchFailed, KafkaFailed) as error:
         sys.exit(f"wakes failed: {error}")
@@ -210,4 +213,5 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=number, default=1_000, help="live events/s beside it")
     parser.add_argument("--lead", type=number, help="seconds until the first wake: to generate and restore in")
     parser.add_argument("--processes", type=number, default=1, help="of the worker; figures are of all together")
+    add_cold(parser)
     return parser.parse_args(arguments)

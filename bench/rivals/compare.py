@@ -3,7 +3,7 @@
     python -m bench compare                                       all engines, 3 rounds of 1,500,000 events
     python -m bench compare --load skewed --runs 5
     python -m bench compare --engines ours,kafka-streams --customers 1000000
-    nice -n 10 python -m bench compare --runs 1 --events 50000 --customers 5000      a quick try of everything
+    nice -n 10 python -m bench compare --cold --runs 1 --events 50000 --customers 5000      a quick try of everything
 
 README.md in bench/rivals/ says what the work is, how it is measured and where the comparison is not fair.
 """
@@ -23,16 +23,15 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from bench import plots
+from bench.arguments import add_cold
 from bench.report import BUSY_LOAD, machine_facts
 from bench.results import Result
-from bench.rig import BROKER_MEMORY, LOG_TAIL, PARTITIONS, BenchFailed, properties_for
+from bench.rig import LOG_TAIL, PARTITIONS, BenchFailed, broker, remove_topics
 from bench.rivals import builds
 from bench.rivals.engines import (
     CHECKPOINT_MS,
     COMMIT_MS,
     HEAP,
-    INPUT,
-    OUTPUT,
     Engine,
     Place,
     chosen,
@@ -68,7 +67,8 @@ def main(arguments: Sequence[str]) -> None:
     options = _arguments(arguments)
     if missing := missing_programs():
         sys.exit(f"the comparison runs Apache Kafka and needs on the PATH: {', '.join(missing)}")
-    facts = machine_facts() | {"commit_ms": COMMIT_MS, "flink_checkpoint_ms": CHECKPOINT_MS, "java_heap": HEAP}
+    facts = machine_facts(options.cold)
+    facts |= {"commit_ms": COMMIT_MS, "flink_checkpoint_ms": CHECKPOINT_MS, "java_heap": HEAP}
     engines, once = chosen(options.engines), chosen(options.once)
     result = Result("compare", facts, vars(options))
     outcomes: list[Outcome] = []
@@ -77,14 +77,15 @@ def main(arguments: Sequence[str]) -> None:
             engine.prepare()
         with tempfile.TemporaryDirectory(prefix="segmenter-rivals-") as directory:
             given = _waiting(options, engines, Path(directory))
-            for number in range(1, options.runs + 1):
-                for engine in engines:
-                    if number > 1 and engine in once:
-                        continue
-                    _say(f"--- run {number} of {options.runs}: {engine.title}")
-                    outcomes.append(_run(engine, number, given[engine.events_of(options.events)]))
-                    _say(f"    {outcomes[-1].summary()}")
-                    _keep(result, outcomes)
+            with broker(max(engine.members for engine in engines), options.cold) as kafka:
+                for number in range(1, options.runs + 1):
+                    for engine in engines:
+                        if number > 1 and engine in once:
+                            continue
+                        _say(f"--- run {number} of {options.runs}: {engine.title}")
+                        outcomes.append(_run(kafka, engine, number, given[engine.events_of(options.events)]))
+                        _say(f"    {outcomes[-1].summary()}")
+                        _keep(result, outcomes)
     except (builds.BuildFailed, KafkaFailed, BenchFailed) as error:
         sys.exit(f"the comparison ended: {error}")
     finally:
@@ -96,15 +97,13 @@ def main(arguments: Sequence[str]) -> None:
 # -- one run
 
 
-def _run(engine: Engine, number: int, given: Given) -> Outcome:
-    """On a fresh broker; an engine that fails is an outcome, and the others go on."""
+def _run(kafka: ApacheKafka, engine: Engine, number: int, given: Given) -> Outcome:
+    """With topics of its own, which are gone afterwards; an engine that fails is an outcome, and the others go on."""
     with tempfile.TemporaryDirectory(prefix="segmenter-rival-") as directory, ExitStack() as ends:
-        kafka = ApacheKafka(properties_for(engine.members), memory=BROKER_MEMORY, light=False)
-        ends.callback(kafka.remove)  # before the start: it may be interrupted
-        kafka.start()
-        place = Place(kafka.bootstrap, Path(directory))
+        place = Place(kafka.bootstrap, Path(directory), f"rivals-{number}-{engine.name}-")
+        ends.callback(remove_topics, kafka, place.prefix)
         engine.topics(place)
-        held = HeldEvents(kafka.bootstrap, INPUT, given.file, given.births, given.count)
+        held = HeldEvents(kafka.bootstrap, place.input, given.file, given.births, given.count)
         ends.callback(held.close)
         committed = ends.enter_context(closing(engine.progress(place)))
         log = place.directory / "engine.log"
@@ -121,7 +120,7 @@ def _run(engine: Engine, number: int, given: Given) -> Outcome:
             births = watch(process, kafka.pid, committed, given.births, limit_s)
             held.release()
             events = watch(process, kafka.pid, committed, given.count, limit_s)
-            tally = _tally(kafka.bootstrap, given.right) if engine.checked else None
+            tally = _tally(place, given.right) if engine.checked else None
         except (
             Stalled,
             TimeoutError,
@@ -140,10 +139,10 @@ def _run(engine: Engine, number: int, given: Given) -> Outcome:
         return outcome
 
 
-def _tally(bootstrap: str, right: Tally) -> Tally:
+def _tally(place: Place, right: Tally) -> Tally:
     deadline = time.monotonic() + LAST_COMMIT_SECONDS
     while True:
-        tally = found_changes(bootstrap, OUTPUT, PARTITIONS)
+        tally = found_changes(place.bootstrap, place.output, PARTITIONS)
         if tally.changes >= right.changes or time.monotonic() > deadline:
             return tally
         time.sleep(0.5)
@@ -208,6 +207,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=1_500_000, help="measured events, after the births")
     parser.add_argument("--customers", type=int, default=50_000, help="who exist before the measured events")
     parser.add_argument("--load", choices=LOADS, default="uniform", help="whose the measured events are")
+    add_cold(parser)
     parser.add_argument("--no-plots", dest="plots", action="store_false")
     options = parser.parse_args(arguments)
     for name, least in (("runs", 1), ("events", 1_000), ("customers", 100)):

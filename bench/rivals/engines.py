@@ -21,10 +21,6 @@ HERE = Path(__file__).parent
 COMMIT_MS = 100
 CHECKPOINT_MS = 1_000
 """Flink's; a tenth of a second between checkpoints is not what it is built for."""
-PREFIX = "rivals-"
-GROUP = f"{PREFIX}shop"
-INPUT = f"{PREFIX}customer-events"
-OUTPUT = f"{PREFIX}segment-changes"
 HEAP = "-Xmx2g"
 FAUST_COMMIT_MS = 2_800
 """Its own default. A commit of its exactly_once halts the stream for a transaction of each partition in turn."""
@@ -38,21 +34,35 @@ OPENED = ("java.lang", "java.lang.invoke", "java.lang.reflect", "java.net", "jav
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run happens: a fresh broker and an empty directory."""
+    """Where a run happens: a broker, names that begin with a prefix of the run's own, and an empty directory."""
 
     bootstrap: str
     directory: Path
+    prefix: str
+
+    @property
+    def input(self) -> str:
+        return f"{self.prefix}customer-events"
+
+    @property
+    def output(self) -> str:
+        return f"{self.prefix}segment-changes"
+
+    @property
+    def group(self) -> str:
+        """Also the beginning of the names of the topics that Kafka Streams, Quix and Faust keep their state in."""
+        return f"{self.prefix}shop"
 
 
 def make_plain_topics(place: Place) -> None:
     """Input and output; an engine that keeps its state in further topics makes those itself."""
     admin = admin_of(place.bootstrap)
-    make_topics(admin, [Topic(INPUT, PARTITIONS), Topic(OUTPUT, PARTITIONS)])
+    make_topics(admin, [Topic(place.input, PARTITIONS), Topic(place.output, PARTITIONS)])
 
 
 def committed_offsets(place: Place) -> Progress:
     """What the group has committed of the input: the yardstick of every engine but Flink."""
-    return CommittedEvents(place.bootstrap, GROUP, INPUT, PARTITIONS)
+    return CommittedEvents(place.bootstrap, place.group, place.input, PARTITIONS)
 
 
 def checkpointed(place: Place) -> Progress:
@@ -107,7 +117,8 @@ def environment() -> dict[str, str]:
 
 def _pipeline(place: Place, processes: int = 1) -> Pipeline:
     settings = {**SETTINGS, "commit_interval": f"{COMMIT_MS}ms", "processes": processes}
-    return Pipeline(place.bootstrap, PREFIX, place.directory, PARTITIONS, HERE / "definitions.yaml", settings)
+    definitions = HERE / "definitions.yaml"
+    return Pipeline(place.bootstrap, place.prefix, place.directory, PARTITIONS, definitions, settings)
 
 
 def _our_topics(place: Place) -> None:
@@ -131,7 +142,7 @@ def _ours_of(name: str, processes: int = 1, compiled: bool = False) -> Engine:
 
 
 def _arguments(place: Place, *more: object) -> list[str]:
-    return [place.bootstrap, INPUT, OUTPUT, GROUP, str(place.directory), *map(str, more)]
+    return [place.bootstrap, place.input, place.output, place.group, str(place.directory), *map(str, more)]
 
 
 def _java(rival: str, main: str, place: Place, *options: str) -> list[str]:
@@ -162,7 +173,7 @@ def _faust(place: Place) -> list[str]:
 
 def _bare(stage: str) -> Engine:
     def command(place: Place) -> list[str]:
-        where = [place.bootstrap, INPUT, OUTPUT, GROUP, str(COMMIT_MS)]
+        where = [place.bootstrap, place.input, place.output, place.group, str(COMMIT_MS)]
         return [sys.executable, "-m", "bench.rivals.bare", stage, *where]
 
     return Engine(f"bare-{stage}", f"bare loop: {BARE_TITLES[stage]}", command, checked=False)
