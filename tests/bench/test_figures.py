@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
+import time
+from threading import Thread
 
 import pytest
 
@@ -12,6 +15,7 @@ from bench.load import EVENT_BYTES, Shoppers, events
 from bench.profiling import parse
 from bench.reader import latencies_ms, pairs, summary
 from bench.sampling import Commits, Sample, commits_in, middle, rss_bytes, tree, whole
+from bench.warming import compiler_seconds
 from bench.watching import commit_figures
 
 
@@ -130,3 +134,22 @@ def test_a_process_is_looked_at_with_all_that_are_below_it() -> None:
         assert rss_bytes(process.pid) > rss_bytes(found[1]) > 0
         process.communicate("")
     assert rss_bytes(process.pid) == 0
+
+
+def test_of_a_process_only_threads_that_compile_java_count_as_compilers() -> None:
+    counted: dict[str, float] = {}
+
+    def work_as(name: str) -> None:
+        ctypes.CDLL(None).prctl(15, name.encode(), 0, 0, 0)  # PR_SET_NAME
+        before = compiler_seconds(os.getpid())
+        while time.thread_time() < 0.1:
+            pass
+        counted[name] = compiler_seconds(os.getpid()) - before
+
+    for name in ("C2 CompilerThre", "C1 CompilerThre", "data-plane-kafk"):
+        thread = Thread(target=work_as, args=(name,))
+        thread.start()
+        thread.join()
+
+    assert counted["C2 CompilerThre"] >= 0.05 and counted["C1 CompilerThre"] >= 0.05
+    assert counted["data-plane-kafk"] == 0.0
