@@ -36,7 +36,8 @@ GOALS: dict[tuple[str, str], tuple[str, Callable[[float], bool]]] = {
 
 
 def machine_facts(cold: bool | None = None) -> Facts:
-    """Where and with what it runs; asked before anything of ours does. `cold`: the broker is not warmed up."""
+    """Where and with what it runs; asked before anything of ours does. `cold`: whether the broker is not
+    warmed up; None where that says nothing."""
     broker = re.search(r"kafka_2\.13-([\d.]+)\.jar", " ".join(path.name for path in kafka_jars().iterdir()))
     return {
         "cores": os.cpu_count() or 0,

@@ -8,7 +8,6 @@ hundred a second, keep it busy until its compilers rest.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -29,16 +28,15 @@ LOOK_S = 10.0
 LEAST_LOOKS, MOST_LOOKS = 3, 10
 """Before the third look hot code is not yet compiled a last time."""
 RATE, CUSTOMERS, COMMIT_MS, PARTITIONS = 6_000, 50_000, 5, 4
-LOOPS = ("a", "b")
-SOURCE = "bench-warm-in"
+SOURCE, TARGETS = "bench-warm-in", ("bench-warm-out-a", "bench-warm-out-b")
 LOG_TAIL = 3_000
 
 
 def warm(kafka: ApacheKafka) -> float:
     """Returns what share of a core the compilers took in the last seconds. Raises KafkaFailed."""
-    targets = [f"bench-warm-out-{loop}" for loop in LOOPS]
+    topics = (SOURCE, *TARGETS)
     admin = admin_of(kafka.bootstrap)
-    create_topics(admin, [Topic(name, PARTITIONS) for name in (SOURCE, *targets)])
+    create_topics(admin, [Topic(name, PARTITIONS) for name in topics])
     with _busy(kafka.bootstrap) as check:
         for look in range(1, MOST_LOOKS + 1):
             before = compiler_seconds(kafka.pid)
@@ -47,7 +45,7 @@ def warm(kafka: ApacheKafka) -> float:
             cores = (compiler_seconds(kafka.pid) - before) / LOOK_S
             if look >= LEAST_LOOKS and cores <= REST_CORES:
                 break
-    delete_topics(admin, [SOURCE, *targets])
+    delete_topics(admin, topics)
     return cores
 
 
@@ -73,10 +71,8 @@ def _busy(bootstrap: str) -> Iterator[Callable[[], None]]:
         ["bench.load", *broker, *partitions, "--topic", SOURCE, "--rate", str(RATE), "--customers", str(CUSTOMERS),
          "--events", str(int(2 * seconds * RATE))],
     ]  # fmt: skip
-    for loop in LOOPS:
-        target = f"bench-warm-out-{loop}"
-        group = f"bench-warm-{loop}"
-        commands.append(["bench.rivals.bare", "transactions", bootstrap, SOURCE, target, group, str(COMMIT_MS)])
+    for target in TARGETS:  # also the name of its loop's group
+        commands.append(["bench.rivals.bare", "transactions", bootstrap, SOURCE, target, target, str(COMMIT_MS)])
         commands.append(["bench.reader", *broker, *partitions, "--topic", target, "--seconds", str(2 * seconds)])
     with ExitStack() as ends:
         said = ends.enter_context(tempfile.TemporaryFile("w+"))
@@ -105,5 +101,5 @@ def _started(command: list[str], said: IO[str]) -> subprocess.Popen[str]:
 
 def _end(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
