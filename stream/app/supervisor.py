@@ -4,6 +4,9 @@ Python runs one thread at a time, so a worker of one process uses one core. With
 supervisor of four processes; each is a whole worker with an instance, a folder and a port of its own, and Kafka shares
 the partitions out among them as among any four workers. The supervisor reads and writes nothing of Kafka.
 
+Processes are forked: what takes a worker most of its start, reading definitions and importing Faust, is done once for
+all of them, and the memory of it is shared. So the supervisor must have no second thread, and no client of Kafka.
+
     told to stop (SIGTERM, Ctrl-C)      all are told; 0 when all stopped in order
     a process ends by itself            that is logged, the others are told to stop, and its exit code is the worker's,
                                         1 where it is 0: whoever supervises the machine starts the whole worker again
@@ -15,14 +18,15 @@ from the supervisor, once.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence, Set
+import traceback
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import structlog
@@ -38,15 +42,20 @@ supervisor of the machine, which waits for 20 s or 30 s (ops/), kills ourselves.
 
 LEFT_BEHIND_LOOK_S = 0.1
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+HEARD = (*STOP_SIGNALS, signal.SIGCHLD)
 STANDARD_INPUT = 0
-MEMBER_FLAG = "--member"
+FIRST_OTHER = 3
+"""The file descriptors behind standard input, output and error."""
+
+Work = Callable[[], object]
+"""What a process does. It ends with the code of the SystemExit that is raised; 0 when this returns."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A process has ended; `code` as `subprocess` has it: below 0 it was killed by that signal."""
+    """A process has ended; `code` below 0: it was killed by that signal."""
 
     process: int
     code: int
@@ -65,7 +74,30 @@ class Ended:
             return f"killed by signal {-self.code}"
 
 
-Running = dict[int, "subprocess.Popen[bytes]"]
+class Child:
+    """A process of ours; once it is known to have ended, its id may be another's."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self, options: int = os.WNOHANG) -> int | None:
+        """How it has ended, as `Ended.code`; None: it runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, options)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+    def send(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        self.poll(options=0)
+
+
+Running = dict[int, Child]
 """By number, from 1."""
 
 
@@ -90,19 +122,14 @@ def _wait_until_left(member: Settings) -> None:
         raise ConfigError(f"data_dir {member.data_dir}: found that {trouble}, expected a folder this user may write")
 
 
-def member_commands(processes: int) -> list[list[str]]:
-    """Ourselves once more for each process: the same program with the same flags, and which one it is."""
-    return [[sys.executable, *sys.orig_argv[1:], MEMBER_FLAG, str(number + 1)] for number in range(processes)]
-
-
-def supervise(commands: Sequence[Sequence[str]], stop_s: float = STOP_S) -> int:
-    """Run the processes until we are told to stop or one of them ends. Returns the exit code when all have ended."""
-    signals = _hear(*STOP_SIGNALS, signal.SIGCHLD)
+def supervise(members: Sequence[Work], stop_s: float = STOP_S) -> int:
+    """Run a process for each until we are told to stop or one of them ends. Returns the exit code when all have."""
+    signals = _hear(*HEARD)
     # Nothing is ever written: as long as this process lives the other end can't be read to its end.
     reading, _ = os.pipe()
-    running: Running = {
-        number: subprocess.Popen(command, stdin=reading, process_group=0) for number, command in enumerate(commands, 1)
-    }
+    gc.collect()
+    gc.freeze()  # else collections would write to all that is shared
+    running: Running = {number: _fork(work, reading) for number, work in enumerate(members, 1)}
     os.close(reading)
     log.info("processes_started", processes=len(running), pids=[process.pid for process in running.values()])
     told: Set[int] = set()
@@ -126,7 +153,7 @@ def supervise(commands: Sequence[Sequence[str]], stop_s: float = STOP_S) -> int:
 def _stop(running: Running, signals: int, stop_s: float) -> list[Ended]:
     """Tell all that run to stop, and wait; who takes longer is killed. Returns how they ended, in that order."""
     for process in running.values():
-        process.terminate()
+        process.send(signal.SIGTERM)
     ended: list[Ended] = []
     deadline = time.monotonic() + stop_s
     while running and (left_s := deadline - time.monotonic()) > 0:
@@ -136,7 +163,6 @@ def _stop(running: Running, signals: int, stop_s: float) -> list[Ended]:
         log.error("processes_killed", processes=sorted(running), after_s=stop_s)
         for process in running.values():
             process.kill()
-            process.wait()
         ended += _take_ended(running)
     return ended
 
@@ -147,6 +173,36 @@ def _take_ended(running: Running) -> list[Ended]:
     for each in ended:
         del running[each.process]
     return ended
+
+
+def _fork(work: Work, standard_input: int) -> Child:
+    """Begin a process in a group of its own. Nothing else that the supervisor has open is open in it: neither the lock
+    of the worker's folder nor the other end of its input, both of which would outlive the supervisor."""
+    assert threading.active_count() == 1, "a lock that another thread holds would be held for ever in the new process"
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # until it is clear whose they are
+    pid = os.fork()
+    if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        return Child(pid)
+    code: object = 1
+    try:
+        os.setpgid(0, 0)
+        os.dup2(standard_input, STANDARD_INPUT)
+        signal.set_wakeup_fd(-1)
+        os.closerange(FIRST_OTHER, os.sysconf("SC_OPEN_MAX"))
+        for number in HEARD:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        work()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _hear(*numbers: int) -> int:

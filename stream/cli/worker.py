@@ -7,15 +7,19 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 from stream.config import Settings
-from stream.errors import ConfigError
+from stream.errors import SegmenterError
+
+if TYPE_CHECKING:
+    from stream.rules.compile import CompiledProgram
 
 
 def worker(  # noqa: PLR0913 - one parameter per flag
@@ -28,7 +32,6 @@ def worker(  # noqa: PLR0913 - one parameter per flag
     listen: Annotated[str | None, typer.Option(help="host:port of /metrics and health.", show_default=False)] = None,
     processes: Annotated[int | None, typer.Option(help="Processes that share the work.", show_default=False)] = None,
     log: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default=False)] = None,
-    member: Annotated[int | None, typer.Option(hidden=True, min=1)] = None,  # of several: said by the supervisor alone
 ) -> None:
     """Read customer events, write segment changes, until SIGTERM or Ctrl-C (commits what is done, exits 0)."""
     with _ended_by_sigterm():
@@ -37,7 +40,7 @@ def worker(  # noqa: PLR0913 - one parameter per flag
             name=name, definitions=definitions, instance=instance, data_dir=data_dir, listen=listen,
             processes=processes, log=log,
         )  # fmt: skip
-        _run(settings, member)
+        _run(settings)
 
 
 @contextmanager
@@ -51,13 +54,8 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(settings: Settings, member: int | None) -> None:
-    if member is not None:
-        from stream.app.supervisor import end_with_supervisor
-
-        end_with_supervisor()
-        settings = settings.member(member)
-    elif settings.processes > 1:
+def _run(settings: Settings) -> None:
+    if settings.processes > 1:
         sys.exit(_supervised(settings))
     from stream.app.starting import Start, look_ahead
 
@@ -73,13 +71,26 @@ def _run(settings: Settings, member: int | None) -> None:
 def _supervised(settings: Settings) -> int:
     """A worker of several processes, to its end. What is wrong with definitions or this machine is told here, once;
     what is wrong with the topics each process finds."""
-    for path in (settings.config_file, settings.definitions):
-        if path is not None and path.exists() and not (path.is_file() or path.is_dir()):
-            raise ConfigError(f"{path}: found no file that can be read twice, expected one: each process reads it")
-    load([settings.definitions])
+    _, program = load([settings.definitions])
     from stream.app.logs import set_up_logs
-    from stream.app.supervisor import member_commands, supervise, take_place
+    from stream.app.supervisor import supervise, take_place
 
     set_up_logs(settings.log, settings.log_format)
     take_place(settings)
-    return supervise(member_commands(settings.processes))
+    import stream.app.worker  # noqa: F401 - once, for all of them
+
+    return supervise([partial(_run_member, member, program) for member in settings.members()])
+
+
+def _run_member(settings: Settings, program: CompiledProgram) -> NoReturn:
+    """One process of several."""
+    from stream.app.starting import Start
+    from stream.app.supervisor import end_with_supervisor
+    from stream.app.worker import run_worker
+
+    end_with_supervisor()
+    try:
+        run_worker(settings, program, start=Start(settings, program))
+    except SegmenterError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)

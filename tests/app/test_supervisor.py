@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +26,13 @@ from tests.cli.commands import SMALLEST, run
 from tests.kafka.ports import lasting_port
 
 SUPERVISOR = """
-import sys
+import os, sys
+from functools import partial
 from stream.app.logs import set_up_logs
 from stream.app.supervisor import supervise
 set_up_logs("info", "json")
 stop_s, *programs = sys.argv[1:]
-sys.exit(supervise([[sys.executable, "-c", program] for program in programs], float(stop_s)))
+sys.exit(supervise([partial(exec, program, {}) for program in programs], float(stop_s)))
 """
 
 BEGIN = "import os, signal, sys, time\n"
@@ -72,11 +73,12 @@ class Running:
 
 
 @contextmanager
-def supervised(*programs: str, stop_s: float = 20.0) -> Iterator[Running]:
-    """In a session of its own, as a shell's job is."""
+def supervised(*programs: str, stop_s: float = 20.0, files: Sequence[int] = ()) -> Iterator[Running]:
+    """In a session of its own, as a shell's job is. `files`: also open in the supervisor."""
     process = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, str(stop_s), *programs],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        pass_fds=files,
     )  # fmt: skip
     assert process.stdout is not None
     members: list[int] = []
@@ -180,6 +182,19 @@ def test_a_process_whose_supervisor_is_killed_ends_even_if_it_can_not_stop() -> 
         assert running.end() == -signal.SIGKILL
 
 
+def test_nothing_that_the_supervisor_has_open_is_open_in_a_process(tmp_path: Path) -> None:
+    """A lock that a process held too would keep the folder from the next worker when the supervisor is killed."""
+    tells = BEGIN + (
+        "os.write(1, b'up %d\\n' % os.getpid())\n"
+        "from contextlib import suppress\n"
+        "for file in range(100):\n"
+        "    with suppress(OSError): os.write(1, b'%d open\\n' % (os.fstat(file) and file))\n"
+    )
+    with (tmp_path / "lock").open("w") as lock, supervised(tells, files=[lock.fileno()]) as running:
+        assert running.end() == 1
+    assert running.said == ["0 open", "1 open", "2 open"]
+
+
 # -- what is looked at before
 
 
@@ -230,18 +245,26 @@ def test_wrong_definitions_are_told_once_and_nothing_is_started(two: Settings, t
     assert not two.data_dir.exists()
 
 
-def test_settings_that_only_one_process_could_read_are_refused(tmp_path: Path) -> None:
+def test_settings_are_read_once_for_all_processes(two: Settings, tmp_path: Path) -> None:
     pipe = tmp_path / "settings"
     os.mkfifo(pipe)
-    text = f"{{name: n, definitions: {SMALLEST}, processes: 2, kafka: {{bootstrap.servers: '127.0.0.1:1'}}}}"
+    text = (
+        f"{{name: n, definitions: {SMALLEST}, processes: 2, kafka: {{bootstrap.servers: '127.0.0.1:1'}}, "
+        f"data_dir: {two.data_dir}, listen: '{two.listen}'}}"
+    )
     writer = threading.Thread(target=pipe.write_text, args=[text])
     writer.start()
 
-    done = run("worker", "-c", pipe)
+    command = [sys.executable, "-m", "stream.cli", "worker", "-c", str(pipe)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stderr is not None
+        first = json.loads(worker.stderr.readline())
+        worker.terminate()
+        worker.stderr.read()
     writer.join()
 
-    assert done.exit_code == 4
-    assert f"{pipe}: found no file that can be read twice" in done.stderr
+    assert (first["event"], first["processes"]) == ("processes_started", 2)
+    assert worker.returncode == 0
 
 
 def test_a_member_folder_that_is_in_use_is_told_as_such(two: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
