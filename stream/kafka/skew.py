@@ -42,8 +42,6 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
     """Ask. `clock` tells our time in ms. Never raises for what the broker answers: a worker measures again at each
     commit."""
     journal = settings.topics.journal
-    if not tells_append_time(settings, look):
-        return Skew(None, f"{journal} does not keep append times, as far as the broker tells")
     broker_clock = BrokerClock()
 
     def delivered(error: KafkaError | None, message: Message) -> None:
@@ -58,7 +56,9 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
     }
     producer = create(Producer, config)
     try:
-        producer.init_transactions(CALL_S)
+        producer.init_transactions(CALL_S)  # first: meanwhile the look, which others wait for too, has its answers
+        if not tells_append_time(settings, look):
+            return Skew(None, f"{journal} does not keep append times, as far as the broker tells")
         producer.begin_transaction()
         sent_ms = monotonic_ms()
         producer.produce(journal, b"", b"probe", 0, on_delivery=delivered)
