@@ -27,6 +27,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -44,8 +45,9 @@ LEFT_BEHIND_LOOK_S = 0.1
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 HEARD = (*STOP_SIGNALS, signal.SIGCHLD)
 STANDARD_INPUT = 0
-FIRST_OTHER = 3
-"""The file descriptors behind standard input, output and error."""
+STANDARD_FILES = 3
+OPEN_FILES = "/dev/fd"
+"""Those that are open, by number: up to the most that may be, there can be a thousand million."""
 
 Work = Callable[[], object]
 """What a process does. It ends with the code of the SystemExit that is raised; 0 when this returns."""
@@ -179,6 +181,8 @@ def _fork(work: Work, standard_input: int) -> Child:
     """Begin a process in a group of its own. Nothing else that the supervisor has open is open in it: neither the lock
     of the worker's folder nor the other end of its input, both of which would outlive the supervisor."""
     assert threading.active_count() == 1, "a lock that another thread holds would be held for ever in the new process"
+    sys.stdout.flush()
+    sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # until it is clear whose they are
     pid = os.fork()
     if pid:
@@ -189,7 +193,7 @@ def _fork(work: Work, standard_input: int) -> Child:
         os.setpgid(0, 0)
         os.dup2(standard_input, STANDARD_INPUT)
         signal.set_wakeup_fd(-1)
-        os.closerange(FIRST_OTHER, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but_standard()
         for number in HEARD:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
@@ -200,9 +204,17 @@ def _fork(work: Work, standard_input: int) -> Child:
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):  # whatever happens, it must not go on as a second supervisor
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _close_all_but_standard() -> None:
+    for file in map(int, os.listdir(OPEN_FILES)):
+        if file >= STANDARD_FILES:
+            with suppress(OSError):  # the list itself had one
+                os.close(file)
 
 
 def _hear(*numbers: int) -> int:

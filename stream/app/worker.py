@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
@@ -61,7 +62,15 @@ log = structlog.get_logger()
 
 CRASH_VARIABLE = "SEGMENTER_CRASH_AT"
 
+LONGEST_STOP_S = 12.0
+"""What is done is committed in a moment; with the brokers away the calls that ask them would wait for a minute. Shorter
+than a supervisor waits, ours (`supervisor.STOP_S`) or the machine's."""
+
 Clock = Callable[[], int]
+
+
+class StopUnfinished(SegmenterError):
+    """Told to stop, and the brokers did not answer."""
 
 
 class NoKafkaDrivers(BootStrategy):  # type: ignore[misc]
@@ -85,6 +94,25 @@ class SegmenterApp(faust.App):  # type: ignore[misc]
 
     def add_service(self, service: Service) -> None:
         self._extra_services.append(cast(Any, service))  # typed for classes, takes instances too
+
+
+class SegmenterWorker(faust.Worker):  # type: ignore[misc]
+    """Stops within `LONGEST_STOP_S`, whoever is silent."""
+
+    async def stop(self) -> None:
+        limit = threading.Timer(LONGEST_STOP_S, _give_up_stopping)
+        limit.daemon = True
+        limit.start()
+        await super().stop()
+
+
+def _give_up_stopping() -> None:
+    die(
+        StopUnfinished(
+            f"told to stop, and the brokers did not answer within {LONGEST_STOP_S:.0f} s: what was read since the last "
+            "commit is not committed, and is read again at the next start. Nothing is lost."
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +144,7 @@ def run_worker(
     )  # fmt: skip
     if settings.process == 1 and partitions < settings.processes:  # one of them says it for all
         log.warning("fewer_partitions_than_processes", partition_count=partitions, processes=settings.processes)
-    worker = faust.Worker(
+    worker = SegmenterWorker(
         built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
     )
     code: object = 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import NewTopic
 
+from stream.app.worker import LONGEST_STOP_S
 from stream.kafka.errors import KafkaUnreachable
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.topics import TRY_S, make_topic
@@ -151,6 +152,25 @@ def test_an_unreachable_broker_is_waited_for_while_the_worker_says_it_is_not_rea
     proxied.send(after)
     all_is_well_under_supervision(proxied, worker)
     assert proxy.requests[END_TXN]
+
+
+def test_a_worker_that_is_told_to_stop_while_the_broker_is_unreachable_ends_in_time_and_loses_nothing(
+    proxied: Pipeline, proxy: Proxy
+) -> None:
+    before, after = parts_of(events_of(seed=36), 2)
+    worker = proxied.start_ready()
+    proxy.hold_requests(END_TXN)
+    proxied.send(before)
+    proxied.wait_for(lambda: proxy.held > 0)
+    proxy.black_hole()
+
+    code = worker.stop(LONGEST_STOP_S + CALL_S / 2)
+
+    assert code == 1
+    assert "told to stop, and the brokers did not answer" in worker.log
+    proxy.heal()
+    proxied.send(after)
+    all_is_well_under_supervision(proxied, worker)
 
 
 @pytest.mark.parametrize("hold", [Proxy.hold_replies_to, Proxy.hold_requests])
