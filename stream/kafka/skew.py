@@ -19,6 +19,7 @@ from stream.kafka.errors import create, describe, error_of
 from stream.kafka.look import Look
 from stream.kafka.settings import SIDE_LOG_LEVEL, producer_config
 from stream.kafka.topics import tells_append_time
+from stream.kafka.transactions import init_transactions
 
 CALL_S = 10.0
 
@@ -56,7 +57,7 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
     }
     producer = create(Producer, config)
     try:
-        producer.init_transactions(CALL_S)  # first: meanwhile the look, which others wait for too, has its answers
+        init_transactions(producer, CALL_S)  # first: meanwhile the look, which others wait for too, has its answers
         if not tells_append_time(settings, look):
             return Skew(None, f"{journal} does not keep append times, as far as the broker tells")
         producer.begin_transaction()
