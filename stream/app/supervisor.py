@@ -204,7 +204,7 @@ def _fork(work: Work, standard_input: int) -> Child:
     except BaseException:
         traceback.print_exc()
     finally:
-        with suppress(OSError):  # whatever happens, it must not go on as a second supervisor
+        with suppress(OSError, ValueError):  # whatever happens, it must not go on as a second supervisor
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code if isinstance(code, int) else int(code is not None))

@@ -62,9 +62,9 @@ log = structlog.get_logger()
 
 CRASH_VARIABLE = "SEGMENTER_CRASH_AT"
 
-LONGEST_STOP_S = 12.0
-"""What is done is committed in a moment; with the brokers away the calls that ask them would wait for a minute. Shorter
-than a supervisor waits, ours (`supervisor.STOP_S`) or the machine's."""
+LONGEST_COMMIT_S = 12.0
+"""From SIGTERM until what is done must be committed. It takes a moment; with the brokers away the calls that ask them
+would wait for a minute, longer than supervisors do, ours (`supervisor.STOP_S`) or the machine's."""
 
 Clock = Callable[[], int]
 
@@ -97,22 +97,26 @@ class SegmenterApp(faust.App):  # type: ignore[misc]
 
 
 class SegmenterWorker(faust.Worker):  # type: ignore[misc]
-    """Stops within `LONGEST_STOP_S`, whoever is silent."""
+    """Told to stop it ends, whoever is silent."""
+
+    def __init__(self, engine: Engine, *arguments: Any, **options: Any) -> None:
+        self._engine = engine
+        super().__init__(*arguments, **options)
 
     async def stop(self) -> None:
-        limit = threading.Timer(LONGEST_STOP_S, _give_up_stopping)
+        limit = threading.Timer(LONGEST_COMMIT_S, self._end_uncommitted)
         limit.daemon = True
         limit.start()
         await super().stop()
 
-
-def _give_up_stopping() -> None:
-    die(
-        StopUnfinished(
-            f"told to stop, and the brokers did not answer within {LONGEST_STOP_S:.0f} s: what was read since the last "
-            "commit is not committed, and is read again at the next start. Nothing is lost."
-        )
-    )
+    def _end_uncommitted(self) -> None:
+        if not self._engine.closed:
+            die(
+                StopUnfinished(
+                    f"told to stop, and the brokers did not answer within {LONGEST_COMMIT_S:.0f} s: what was read "
+                    "since the last commit is not committed, and is read again at the next start. Nothing is lost."
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,12 @@ def run_worker(
     if settings.process == 1 and partitions < settings.processes:  # one of them says it for all
         log.warning("fewer_partitions_than_processes", partition_count=partitions, processes=settings.processes)
     worker = SegmenterWorker(
-        built.app, loglevel=settings.log, logging_config=logging_config, redirect_stdouts=False, quiet=True
+        built.engine,
+        built.app,
+        loglevel=settings.log,
+        logging_config=logging_config,
+        redirect_stdouts=False,
+        quiet=True,
     )
     code: object = 1
     try:

@@ -163,6 +163,11 @@ class Engine:
         """Whether every partition assigned is live."""
         return bool(self.tasks) and len(self._live()) == len(self.tasks)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is committed any more."""
+        return self._closed
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         job = asyncio.get_running_loop().create_task(self._guarded(work))
         self._jobs.add(job)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from stream.codec.control import Control, decode_control, encode_control
 from stream.codec.levels import level_asked
 from stream.config import Settings
-from stream.kafka.asking import attempts
+from stream.kafka.asking import attempts, until_connected
 from stream.kafka.errors import KafkaUnreachable, create, describe, error_of
 from stream.kafka.settings import control_producer_config, side_config
 
@@ -56,6 +56,7 @@ class KafkaControls:
         with self._lock:
             if self._producer is None:
                 self._producer = create(Producer, self._producer_config)
+                until_connected(self._producer)
             value = None if control is None else encode_control(control)
             self._producer.produce(self._topic, value, key.encode(), PARTITION, on_delivery=told)
             left = self._producer.flush(2 * ASK_S)

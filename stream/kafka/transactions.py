@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -19,6 +18,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaExceptio
 from stream.codec.journal import META_KEY
 from stream.config import Settings
 from stream.engine.interfaces import Aborted, Fenced, OutcomeUnknown, Produce
+from stream.kafka.asking import until_connected
 from stream.kafka.broker_clock import BrokerClock, monotonic_ms
 from stream.kafka.errors import create, describe, error_of
 from stream.kafka.settings import LIBRDKAFKA_LOG, producer_config
@@ -28,8 +28,6 @@ CALL_S = 10.0
 aborts it by itself."""
 INIT_S = 60.0
 """Until a new producer must be initialised: an older one's commit may be under way, or the coordinator moving."""
-CONNECT_S = 1.0
-"""Until one of the brokers is connected; much less where they are there."""
 STUCK_S = 5.0
 """A call that takes so much longer than its time-out never ends."""
 SERVE_S = 0.5
@@ -186,13 +184,8 @@ class KafkaTransactions:
 
 
 def init_transactions(producer: Producer, seconds: float) -> None:
-    """Initialise a producer that was just made. Raises KafkaException.
-
-    librdkafka (2.16.0) looks for the coordinator at once, and when no broker is connected yet again only half a second
-    later: of 60 producers 24 took that long, of 30 that had waited for a broker none.
-    """
-    with suppress(KafkaException):  # then nobody answers, which is told better by what follows
-        producer.list_topics(timeout=CONNECT_S)
+    """Initialise a producer that was just made. Raises KafkaException."""
+    until_connected(producer)
     producer.init_transactions(seconds)
 
 

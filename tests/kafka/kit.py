@@ -24,6 +24,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
+from stream.kafka.asking import until_connected
 from stream.kafka.topics import make_topic
 
 CALL_SECONDS = 30.0  # for one answer of a broker that shares its cores with a test
@@ -110,6 +111,7 @@ def produce(address: str, topic: str, records: Iterable[Outgoing]) -> list[int]:
     Raises `KafkaException` when one of them was not taken.
     """
     producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 5})
+    until_connected(producer)
     receipts = _send(producer, topic, records)
     producer.flush(CALL_SECONDS)
     return _offsets(receipts)
@@ -129,6 +131,7 @@ class OpenTransaction:
                 "transaction.timeout.ms": timeout_ms,
             }
         )
+        until_connected(self._producer)
         self._producer.init_transactions(CALL_SECONDS)
         self._producer.begin_transaction()
 

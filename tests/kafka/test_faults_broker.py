@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import NewTopic
 
-from stream.app.worker import LONGEST_STOP_S
+from stream.app.worker import LONGEST_COMMIT_S
 from stream.kafka.errors import KafkaUnreachable
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.topics import TRY_S, make_topic
@@ -164,7 +164,7 @@ def test_a_worker_that_is_told_to_stop_while_the_broker_is_unreachable_ends_in_t
     proxied.wait_for(lambda: proxy.held > 0)
     proxy.black_hole()
 
-    code = worker.stop(LONGEST_STOP_S + CALL_S / 2)
+    code = worker.stop(LONGEST_COMMIT_S + CALL_S / 2)
 
     assert code == 1
     assert "told to stop, and the brokers did not answer" in worker.log
