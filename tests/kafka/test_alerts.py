@@ -169,7 +169,7 @@ class Shop:
         self._thread.join()
 
     def _sell(self) -> None:
-        while not self._ended.wait(0.5):
+        while not self._ended.wait(1.0):
             at_ms = now_ms()
             rows: list[tuple[str, dict[str, Any] | bytes | None, int]] = []
             for name in self.names:

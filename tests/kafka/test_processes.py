@@ -14,6 +14,7 @@ import pytest
 
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.pipeline import Pipeline, Worker
+from tests.kafka.process_tree import have_ended
 from tests.kafka.proof import prove
 from tests.kafka.test_exactly_once import DAY, a_year_back, history
 
@@ -45,10 +46,6 @@ def wait_shared(pipeline: Pipeline, worker: Worker) -> list[int]:
     return worker.members()
 
 
-def gone(pids: list[int]) -> bool:
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
 def settle_and_check(pipeline: Pipeline) -> None:
     pipeline.check_exactly_once()
     prove(pipeline)
@@ -69,7 +66,7 @@ def test_processes_share_the_partitions_and_one_that_is_killed_ends_the_worker_w
     pipeline.wait_for(lambda: not worker.alive, 30, worker)
 
     assert worker.process.returncode == 1
-    assert gone(members)
+    assert have_ended(members)
     assert re.search(r'"process": 2, "how": "killed by SIGKILL".*"process_ended"', worker.log)
     pipeline.send(given[350:])
     again = pipeline.start_ready()
@@ -86,7 +83,7 @@ def test_a_worker_that_is_told_to_stop_twice_over_ends_with_0_and_all_it_did_is_
         os.kill(pid, signal.SIGTERM)
 
     assert worker.stop() == 0
-    assert gone(members)
+    assert have_ended(members)
     pipeline.start_ready()
     settle_and_check(pipeline)
 
@@ -102,7 +99,7 @@ def test_no_process_stays_behind_when_the_supervisor_is_killed_and_the_next_work
     worker.process.wait()
     again = pipeline.start_ready()
 
-    assert gone(members)
+    assert have_ended(members)
     settle_and_check(pipeline)
     assert again.stop() == 0
 
