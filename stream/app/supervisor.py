@@ -47,7 +47,7 @@ HEARD = (*STOP_SIGNALS, signal.SIGCHLD)
 STANDARD_INPUT = 0
 STANDARD_FILES = 3
 OPEN_FILES = "/dev/fd"
-"""Those that are open, by number: up to the most that may be, there can be a thousand million."""
+"""The files that are open, by number. How many may be can be a thousand million: too many to close one by one."""
 
 Work = Callable[[], object]
 """What a process does. It ends with the code of the SystemExit that is raised; 0 when this returns."""

@@ -86,11 +86,10 @@ def _run_member(settings: Settings, program: CompiledProgram) -> NoReturn:
     """One process of several."""
     from stream.app.starting import Start
     from stream.app.supervisor import end_with_supervisor
-    from stream.app.worker import run_worker
+    from stream.app.worker import die, run_worker
 
     end_with_supervisor()
     try:
         run_worker(settings, program, start=Start(settings, program))
     except SegmenterError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
+        die(error)

@@ -26,7 +26,7 @@ from tests.cli.commands import SMALLEST, run
 from tests.kafka.ports import lasting_port
 
 SUPERVISOR = """
-import os, sys
+import sys
 from functools import partial
 from stream.app.logs import set_up_logs
 from stream.app.supervisor import supervise

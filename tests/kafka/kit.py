@@ -26,6 +26,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from stream.kafka.asking import until_connected
 from stream.kafka.topics import make_topic
+from stream.kafka.transactions import init_transactions
 
 CALL_SECONDS = 30.0  # for one answer of a broker that shares its cores with a test
 TRY_SECONDS = 8.0  # after so long it is asked anew: a client that met it as it came back may wait for nothing
@@ -131,8 +132,7 @@ class OpenTransaction:
                 "transaction.timeout.ms": timeout_ms,
             }
         )
-        until_connected(self._producer)
-        self._producer.init_transactions(CALL_SECONDS)
+        init_transactions(self._producer, CALL_SECONDS)
         self._producer.begin_transaction()
 
     def produce(self, topic: str, records: Iterable[Outgoing]) -> list[int]:
