@@ -116,7 +116,7 @@ def task_over(program: Program, store: StateStore, meta: Meta) -> PartitionTask:
         name="bench", **{f"{topic}_topic": topic for topic in topics}, output_prefix="",
         max_event_bytes=1 << 20, grace_ms=2_000, cache_customers=200_000, nonce="0" * 16, versions={},
     )  # fmt: skip
-    return PartitionTask(0, program, store, meta, settings)
+    return PartitionTask(0, program, store, meta, 0, settings)
 
 
 def main() -> None:

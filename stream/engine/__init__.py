@@ -7,7 +7,7 @@
 `turns`        whose turn it is: records, then wakes that wait, then the commit
 `transaction`  one Kafka transaction from begin to a certain outcome
 `restore`      the state brought to what was last committed, or a refusal
-`customers`    committed states over the store, bounded; `members`: how many are in which segment
+`customers`    committed states over the store, bounded, written behind; `members`: how many are in which segment
 `definitions`, `sweep`    which revisions a partition has customers of; carrying over those whom nothing touches
 `holding`, `guard`        what is held; the worker's own holds by `silence` (too sudden) and `rejects` (too many)
 `observer`, `phases`      what all of this tells metrics and logs; how long a commit's phases took

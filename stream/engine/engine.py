@@ -218,7 +218,7 @@ class Engine:
             self._assignments.pop(partition, None)
             task = self.tasks.pop(partition, None)
             if task is not None:
-                await loop.run_in_executor(self._transacting, task.store.close)
+                await loop.run_in_executor(self._transacting, task.close)
         self._share()
         self._guard.dropped(partitions)
         self.observer.dropped(partitions)
@@ -282,7 +282,8 @@ class Engine:
 
     def _take_up(self, partition: int, restored: Restored) -> None:
         """From now on it is live."""
-        task = PartitionTask(partition, self.program, restored.store, restored.meta, self.settings.task)
+        store, meta, changelog_offset = restored.store, restored.meta, restored.changelog_offset
+        task = PartitionTask(partition, self.program, store, meta, changelog_offset, self.settings.task)
         self.tasks[partition] = task
         self.holding.restored(restored.meta.holds)
         task.raise_level(self.holding.level)

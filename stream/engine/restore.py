@@ -55,8 +55,11 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
+    """`changelog_offset`: up to there the store has everything."""
+
     store: StateStore
     meta: Meta
+    changelog_offset: int
     rebuilt: bool
 
 
@@ -126,7 +129,7 @@ class Restorer:
                         if reason is None and left_over(meta, store.reserved()):
                             reason = "it holds definitions that the state no longer has"
                         if reason is None:
-                            return Restored(store, meta, rebuilt=False)
+                            return Restored(store, meta, end, rebuilt=False)
                     else:
                         reason = "it does not lead to the committed offset"
         except (StoreDamaged, UnreadableState) as damage:
@@ -181,7 +184,7 @@ class Restorer:
                     )
                 meta = self._begin(partition)
                 store.write([], [], [], encode_local(end, meta))
-                return Restored(store, meta, rebuilt=True)
+                return Restored(store, meta, end, rebuilt=True)
             if not self._names(meta, committed):
                 raise StartRefused(_disagreement(partition, meta, committed))
             self._index(partition, store, meta, given_up)
@@ -189,7 +192,7 @@ class Restorer:
         except BaseException:
             store.close()
             raise
-        return Restored(store, meta, rebuilt=True)
+        return Restored(store, meta, end, rebuilt=True)
 
     def _read_all(
         self, partition: int, store: StateStore, first: int, end: int, given_up: Callable[[], bool]

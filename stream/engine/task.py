@@ -24,7 +24,7 @@ from stream.core.holds import STOPPED
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Program
-from stream.engine.customers import Customers
+from stream.engine.customers import Customers, Kept
 from stream.engine.definitions import Revised, Revisions
 from stream.engine.failures import CoreFailed, WakeFailed
 from stream.engine.holding import check_keepable
@@ -82,13 +82,20 @@ class Prepared:
     meta: Meta
     revised: Revised
     journal_digest: str
-    customers: list[tuple[bytes, bytes | None]]
-    kept: list[tuple[str, bytes | None, int]]
+    kept: list[Kept]
     report: CommitReport
 
 
 class PartitionTask:
-    def __init__(self, number: int, program: Program, store: StateStore, meta: Meta, settings: TaskSettings) -> None:
+    def __init__(
+        self,
+        number: int,
+        program: Program,
+        store: StateStore,
+        meta: Meta,
+        changelog_offset: int,
+        settings: TaskSettings,
+    ) -> None:
         self.number = number
         self.epoch = 0  # 0: records are not welcome yet
         self.serial = 0  # of the next batch in this epoch
@@ -97,7 +104,7 @@ class PartitionTask:
         self.store = store
         self.program = program
         self.settings = settings
-        self.customers = Customers(store, program, settings.cache_customers)
+        self.customers = Customers(store, program, settings.cache_customers, changelog_offset)
         self.poisoned: set[int] = set()  # offsets at which the core failed
         self.aborts_here = 0  # in a row without a commit
         self._stopped_unkept = False  # at a level that knows no holds
@@ -325,7 +332,7 @@ class PartitionTask:
         records: list[Produce] = []
         self._add_changes(records)
         memberships = self._add_memberships(records)
-        customers, kept, keys, total = self._add_states(records)
+        kept, keys, total = self._add_states(records)
         self._add_rejected(records)
         revised = self.revisions.revised(pending, self.level)
         topic = self.settings.state_topic
@@ -358,22 +365,21 @@ class PartitionTask:
             events=dict(self._events), touched=len(pending.touched), store_reads=self.customers.store_reads,
             earlier=revised.earlier, warming=self.revisions.warming(position.clock_ms),
         )  # fmt: skip
-        return Prepared(self, records, meta, revised, meta.journal_digest, customers, kept, report)
+        return Prepared(self, records, meta, revised, meta.journal_digest, kept, report)
 
     def committed(self, prepared: Prepared, changelog_offset: int, now_ms: int) -> None:
-        """The transaction is in the log: write the store, then what was touched is clean."""
+        """The transaction is in the log (`changelog_offset`: behind its `meta`; 0 when that is not known): write the
+        store, then what was touched is clean."""
         added, removed = self.partition.index_edits()
+        customers = self.customers.committed(prepared.kept, changelog_offset)
         self.store.write(
-            prepared.customers,
+            customers,
             [(due, customer_id.encode()) for due, customer_id in added],
             [(due, customer_id.encode()) for due, customer_id in removed],
-            encode_local(changelog_offset, prepared.meta),
+            encode_local(self.customers.reaches, prepared.meta),
             prepared.revised.records,
         )
         self.revisions.committed(prepared.meta, prepared.revised)
-        for customer_id, value, stored_digest in prepared.kept:
-            self.customers.keep(customer_id, value, stored_digest)
-        self.customers.trim()
         self.meta = prepared.meta
         self.partition.committed()
         self.committed_at_ms = now_ms
@@ -413,7 +419,21 @@ class PartitionTask:
         from_ms, customer_id = first
         return ((due, key.decode()) for due, key in self.store.due(from_ms, until_ms, customer_id.encode()))
 
+    def close(self) -> None:
+        """Write what the store lacks yet, and let go of it."""
+        try:
+            self._catch_up()
+        finally:
+            self.store.close()
+
+    def _catch_up(self) -> None:
+        """The store has all that is committed from here on until the next commit."""
+        if self.customers.is_behind:
+            customers = self.customers.unwritten()
+            self.store.write(customers, [], [], encode_local(self.customers.reaches, self.meta))
+
     def _following(self, customer_id: str, limit: int) -> list[tuple[str, int]]:
+        self._catch_up()
         return [(key.decode(), revision_of(value)) for key, value in self.store.following(customer_id.encode(), limit)]
 
     # -- parts of the transaction
@@ -463,14 +483,11 @@ class PartitionTask:
             records.append(Produce(topic, number, key, value, headers))
         return len(pending.changed)
 
-    def _add_states(
-        self, records: list[Produce]
-    ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[str, bytes | None, int]], int, int]:
+    def _add_states(self, records: list[Produce]) -> tuple[list[Kept], int, int]:
         topic, number = self.settings.state_topic, self.number
         stored_digest = self.customers.stored_digest
         keys, total = self.meta.keys, int(self.meta.digest, 16)
-        customers: list[tuple[bytes, bytes | None]] = []
-        kept: list[tuple[str, bytes | None, int]] = []
+        kept: list[Kept] = []
         for customer_id, profile in self.partition.pending.touched.items():
             key = customer_id.encode()
             value = None if profile is None else encode_profile(profile)
@@ -481,9 +498,8 @@ class PartitionTask:
             total += after - (before or 0)
             keys += (value is not None) - (before is not None)
             records.append(Produce(topic, number, key, value))
-            customers.append((key, value))
             kept.append((customer_id, value, after))
-        return customers, kept, keys, total % DIGEST_MODULUS
+        return kept, keys, total % DIGEST_MODULUS
 
     def _add_rejected(self, records: list[Produce]) -> None:
         for rejected in self.partition.pending.rejected:

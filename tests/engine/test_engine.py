@@ -142,6 +142,7 @@ async def test_a_new_data_directory_is_filled_and_half_a_copy_set_aside():
     first = Worker(world, PROGRAM, nonce="first")
     await first.assign(0)
     await first.settle()
+    await first.engine.stop()
     whole = world.stores.pop(0)
     await Worker(world, PROGRAM, nonce="second").assign(0)
     assert world.set_aside == [] and world.stores[0].customers == whole.customers
@@ -150,11 +151,34 @@ async def test_a_new_data_directory_is_filled_and_half_a_copy_set_aside():
     assert world.set_aside == ["it was not finished"] and world.stores[0].customers == whole.customers
 
 
+async def test_what_a_killed_worker_had_not_written_is_read_from_the_topic():
+    world = shop()
+    first = Worker(world, PROGRAM, nonce="first")
+    await first.assign(0)
+    await first.settle()
+    unwritten = dict(world.stores[0].customers)
+    await Worker(world, PROGRAM, nonce="second").assign(0)
+    assert unwritten == {} and len(world.stores[0].customers) == 6
+    assert world.set_aside == []
+
+
+async def test_a_worker_that_is_stopped_leaves_a_whole_copy():
+    world = shop()
+    first = Worker(world, PROGRAM, nonce="first")
+    await first.assign(0)
+    await first.settle()
+    await first.engine.stop()
+    newest = {record.key: record.value for record in world.values("state")}
+    assert len(world.stores[0].customers) == 6
+    assert world.stores[0].customers.items() <= newest.items()
+
+
 async def test_a_damaged_store_is_set_aside_and_rebuilt():
     world = shop()
     first = Worker(world, PROGRAM, nonce="first")
     await first.assign(0)
     await first.settle()
+    await first.engine.stop()
     store: MemoryStore = world.stores[0]
     store.customers.pop(next(iter(store.customers)))
     second = Worker(world, PROGRAM, nonce="second")

@@ -20,7 +20,7 @@ def a_task() -> PartitionTask:
     meta = Meta.first(
         next_offset=0, run_id="00000001", partition_count=1, program=program, replay_until_offset=0, replay_until_ms=0
     )
-    return PartitionTask(0, PROGRAM, MemoryStore(), meta, SETTINGS)
+    return PartitionTask(0, PROGRAM, MemoryStore(), meta, 0, SETTINGS)
 
 
 def lags_of(offsets: list[int]) -> list[int]:

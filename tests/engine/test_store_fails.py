@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream.store.errors import StoreDamaged
+from stream.store.errors import StoreDamaged, StoreFull
 from tests.engine.shop import order
 from tests.engine.world import DAY, START, Worker, World
 from tests.verify.worlds import PROGRAM, verified
@@ -21,8 +21,31 @@ async def one_customer() -> World:
     return world
 
 
+def full(*_: Any) -> Any:
+    raise StoreFull("partition-0: write: no space left")
+
+
 def unreadable(*_: Any) -> Any:
     raise StoreDamaged("partition-0: read: bad block")
+
+
+async def test_a_disk_that_is_full_at_the_end_is_told_and_its_successor_has_everything() -> None:
+    world = await one_customer()
+    worker = Worker(world, PROGRAM, nonce="n2")
+    await worker.assign(0)
+    world.send("ann", order("ann", world.now_ms, 2))
+    await worker.settle()
+    world.stores[0].write = full
+
+    with pytest.raises(StoreFull):
+        await worker.engine.stop()
+
+    del world.stores[0].write
+    successor = Worker(world, PROGRAM, nonce="n3")
+    await successor.assign(0)
+    await successor.settle()
+    assert world.set_aside == []
+    assert verified(world, PROGRAM).violations == []
 
 
 @pytest.mark.parametrize("read", ["get", "due"])

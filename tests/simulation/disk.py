@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from stream.codec.journal import META_KEY, RESERVED
 from stream.codec.snapshot import DIGEST_MODULUS, digest, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.engine.interfaces import StoredWake
+from stream.engine.local import decode_local
+from tests.simulation.broker import Log
 from tests.simulation.host import Host
 
 KEPT_COPIES = 4
@@ -174,3 +177,19 @@ class SimulatedStore:
 
     def sizes(self) -> dict[str, int]:
         return {}
+
+
+def followed(store: Contents, log: Log) -> dict[bytes, bytes]:
+    """The store's customers, with what the state topic says of them behind the end of its copy."""
+    assert store.meta is not None
+    position, _ = decode_local(store.meta)
+    customers = dict(store.customers)
+    for offset, entry in log.committed():
+        key, value = (entry.record.key or b"", entry.record.value) if entry.record is not None else (b"", None)
+        if offset < position or key == META_KEY or key.startswith(RESERVED):
+            continue
+        if value is None:
+            customers.pop(key, None)
+        else:
+            customers[key] = value
+    return customers

@@ -8,7 +8,7 @@ every one, but for those about refusing to start and about polling, which a `law
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,7 +24,7 @@ from stream.core.wakes import Wakes
 from stream.engine import engine as engine_module
 from stream.engine import restore as restore_module
 from stream.engine import transaction as transaction_module
-from stream.engine.customers import Customers
+from stream.engine.customers import Customers, Kept, ToWrite
 from stream.engine.engine import Engine
 from stream.engine.restore import Restorer
 from stream.engine.task import PartitionTask
@@ -353,7 +353,7 @@ def _(patch: MonkeyPatch) -> None:
 
 @planted("stale-cache", "customers changed by an aborted commit stay in the cache")
 def _(patch: MonkeyPatch) -> None:
-    load, keep = Customers.load, Customers.keep
+    load, committed = Customers.load, Customers.committed
     held: WeakKeyDictionary[Customers, dict[str, Any]] = WeakKeyDictionary()
 
     def mutated_load(self: Customers, customer_id: str) -> Any:
@@ -362,12 +362,18 @@ def _(patch: MonkeyPatch) -> None:
             profiles[customer_id] = load(self, customer_id)
         return profiles[customer_id]
 
-    def mutated_keep(self: Customers, customer_id: str, *given: Any) -> None:
-        held.setdefault(self, {}).pop(customer_id, None)
-        keep(self, customer_id, *given)
+    def mutated_committed(self: Customers, kept: Sequence[Kept], position: int) -> ToWrite:
+        for customer_id, *_ in kept:
+            held.setdefault(self, {}).pop(customer_id, None)
+        return committed(self, kept, position)
 
     patch.setattr(Customers, "load", mutated_load)
-    patch.setattr(Customers, "keep", mutated_keep)
+    patch.setattr(Customers, "committed", mutated_committed)
+
+
+@planted("copy-claims-all", "the local copy is said to have what is yet to be written into it")
+def _(patch: MonkeyPatch) -> None:
+    patch.setattr(Customers, "reaches", property(lambda self: self._position))
 
 
 @planted("store-before-commit", "the store is written before the transaction is certain")

@@ -30,8 +30,6 @@ COMMIT_INTERVAL_S = 0.1
 GRACE_MS = 2_000
 MAX_EVENT_BYTES = 4_096
 TICKS_A_SECOND = 5
-CACHE_CUSTOMERS = 4
-"""Fewer than there are, so that customers are evicted and read again."""
 
 
 class Tally(Observer):
@@ -72,7 +70,7 @@ class Process(Host):
         task = TaskSettings(
             name="simulated", input_topic=INPUT, changes_topic=CHANGES, memberships_topic=MEMBERSHIPS,
             rejected_topic=REJECTED, state_topic=STATE, journal_topic=JOURNAL, output_prefix="",
-            max_event_bytes=MAX_EVENT_BYTES, grace_ms=GRACE_MS, cache_customers=CACHE_CUSTOMERS, nonce=self.name,
+            max_event_bytes=MAX_EVENT_BYTES, grace_ms=GRACE_MS, cache_customers=world.cache_customers, nonce=self.name,
             versions={"code": "simulated"},
         )  # fmt: skip
         self.revision = world.deployed

@@ -22,7 +22,7 @@ from stream.errors import StartRefused
 from tests.simulation.broker import Broker, State, Transaction
 from tests.simulation.client import INPUT, MEMBERSHIPS, STATE
 from tests.simulation.definitions import LAST_REVISION
-from tests.simulation.disk import Disk
+from tests.simulation.disk import Disk, followed
 from tests.simulation.events import Sent, payload, poison
 from tests.simulation.host import Armed, Fault, Host, Instance
 from tests.simulation.items import HELD, PARTITIONS, Item
@@ -59,6 +59,7 @@ class World:
         self.wakes_per_commit = weather.choice(((1, 1, 1), (3, 3, 3), (2, 1, 8)))  # at first, at least, at most
         self._cleaner = Random(f"cleaner {seed}")
         self.sweep_chunk = Random(f"chunk {seed}").choice((1, 1, 2, 5))
+        self.cache_customers = Random(f"cache {seed}").choice((0, 4, 4, 20))  # most are fewer than there are customers
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._timer = 0
         self._dead: list[Host] = []
@@ -363,7 +364,8 @@ class World:
                 if task.partition.committed_clock_ms < wall_ms - 10_000 or task.partition.has_pending or task.backlog:
                     return f"partition {partition}: its clock is behind"
                 clock_ms, folder = task.meta.clock_ms, process.instance.disk.folders[partition]
-                due = any(wake_of(value) <= clock_ms - GRACE_MS for value in folder.now.customers.values())
+                customers = followed(folder.now, self.broker.log(STATE, partition))
+                due = any(wake_of(value) <= clock_ms - GRACE_MS for value in customers.values())
                 if due and clock_ms < self.wall_ms:
                     # A new owner's clock stands where the former's stood, in the middle of a storm perhaps. One that
                     # once believed in an hour to come goes on when that hour has come.
