@@ -28,6 +28,9 @@ EVENTS_BEFORE = 5
 first ten seconds, later a quarter."""
 
 
+EVENTS_BEFORE_KILL = 200_000
+
+
 def throughput(options: Options) -> Iterator[Measured]:
     """All events lie ready; the worker begins anew, so that every customer is also born."""
     customers = options.customers or CUSTOMERS
@@ -173,10 +176,11 @@ def _restores(stand: Rig, options: Options) -> Measured:
 
 def _restore(stand: Rig, name: str, customers: int) -> dict[str, float]:
     """Start the worker, wait for all partitions, end it. `name`: changelog (there is no local copy), local (one that
-    was closed in order), or killed (its worker was)."""
+    was closed in order), or killed (its worker was, in the middle of its work)."""
     if name == "killed":
         worker = stand.start_worker()
         stand.wait_ready(worker, WORKER_SECONDS + customers / SLOWEST_CUSTOMERS_PER_S)
+        _work(stand, worker, customers)
         worker.kill()
     log = stand.pipeline.directory / "a.log"
     begin = log.stat().st_size if log.exists() else 0
@@ -211,6 +215,14 @@ def _restore(stand: Rig, name: str, customers: int) -> dict[str, float]:
         f"{name}_peak_rss_bytes": memory,
         **({f"{name}_rebuilt_partitions": sum(bool(line["rebuilt"]) for line in lines)} if stand.processes > 1 else {}),
     }
+
+
+def _work(stand: Rig, worker: Worker, customers: int) -> None:
+    """Events of all customers, until they are committed: what was last is not in the local copy yet."""
+    with closing(committed_events(stand)) as committed:
+        stand.load(EVENTS_BEFORE_KILL, customers)
+        ends = end_offsets(stand.kafka.bootstrap, stand.pipeline.input)
+        until(Watch(worker, stand.kafka.pid, committed), sum(ends.values()), EVENTS_BEFORE_KILL)
 
 
 def restored_lines(worker: Worker, begin: int) -> list[dict[str, Any]]:

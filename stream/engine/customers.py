@@ -7,10 +7,10 @@ those (docs/performance.md). A profile that is being changed is held by the part
 The cache has two generations: what is used or committed comes into the young one; when that is full it becomes the
 old one, and what nobody used since is forgotten with the old.
 
-What was committed is in the changelog, so the store may have it later: when so many other states were committed since
-that it is this one's turn, and before it is forgotten. A customer of whom much is heard is so written once for many
-commits. The store's copy then claims to reach only as far back in the changelog as the oldest state it lacks; after a
-kill the rest is read from there (`engine.restore`).
+What was committed is in the changelog, so the store may have it later: when the changelog has grown by so much that it
+is this one's turn, and before it is forgotten. A customer of whom much is heard is so written once for many commits.
+The store's copy then claims to reach only up to the oldest state that it lacks; after a kill the rest is read from there
+(`engine.restore`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from stream.engine.interfaces import StateStore
 DIGEST_BYTES = 16
 
 MOST_BEHIND = 50_000
-"""States committed since the oldest that is not written: after a kill so many are read from the changelog at most, for
-each partition, in half a second."""
+"""Offsets of the changelog from the oldest state that is not written to its end, at most: after a kill so many records
+are read for a partition."""
 
 Kept = tuple[str, bytes | None, int]
 """(customer id, bytes, their digest) as committed; None and 0: erased."""
@@ -55,7 +55,6 @@ class Customers:
         self._position = position  # behind the last commit's records in the changelog
         self._commits: deque[_Commit] = deque()  # of which something may be unwritten, oldest first
         self._last_commit = 0
-        self._behind = 0  # states in those commits
         self._unwritten: dict[str, int] = {}  # customer -> the commit's number; held above until it is written
 
     def load(self, customer_id: str) -> Profile | None:
@@ -92,11 +91,11 @@ class Customers:
             else:
                 young[customer_id] = value + value_digest.to_bytes(DIGEST_BYTES, "big")
                 unwritten[customer_id] = number
-        self._commits.append(_Commit(number, self._position, [each[0] for each in kept]))
-        self._behind += len(kept)
+        if kept:
+            self._commits.append(_Commit(number, self._position, [each[0] for each in kept]))
         self._position = max(self._position, position)
         half = self.capacity // 2
-        while self._behind > min(half, MOST_BEHIND):
+        while self._position - self.reaches > min(half, MOST_BEHIND):
             self._write_oldest(to_write)
         if len(young) > half:
             # Only now, after a commit: until then digests of what was loaded are needed.
@@ -123,7 +122,6 @@ class Customers:
 
     def _write_oldest(self, to_write: ToWrite) -> None:
         commit = self._commits.popleft()
-        self._behind -= len(commit.customer_ids)
         latest = self._unwritten.get
         for customer_id in commit.customer_ids:
             if latest(customer_id) == commit.number:

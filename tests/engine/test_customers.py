@@ -109,6 +109,14 @@ def test_a_customer_committed_again_and_again_is_written_once():
     assert shop.written == 1
 
 
+def test_a_state_is_written_although_nothing_but_heartbeats_follow():
+    shop = Shop(capacity=40)
+    shop.commit({"ann": 1})
+    for number in range(20):
+        shop.write(shop.customers.committed([], 102 + number))
+    assert shop.store.customers == {b"ann": state("ann", 1)}
+
+
 def test_an_erased_customer_is_out_of_the_store_at_once():
     shop = Shop(capacity=40)
     shop.commit({"ann": 1})
