@@ -9,8 +9,8 @@ old one, and what nobody used since is forgotten with the old.
 
 What was committed is in the changelog, so the store may have it later: when the changelog has grown by so much that it
 is this one's turn, and before it is forgotten. A customer of whom much is heard is so written once for many commits.
-The store's copy then claims to reach only up to the oldest state that it lacks; after a kill the rest is read from there
-(`engine.restore`).
+The store's copy then claims to reach only up to the oldest state that it lacks; after a kill the rest is read from
+there (`engine.restore`).
 """
 
 from __future__ import annotations
