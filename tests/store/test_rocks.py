@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream.codec.snapshot import digest
 from stream.core.events import FOREVER_MS, NEVER_MS
+from stream.store import rocks
 from stream.store.errors import StoreFull, StoreUnavailable, explain
 from stream.store.keys import after, wake_key, wake_of
 from stream.store.options import Memory
@@ -98,9 +99,11 @@ def test_check_tells_a_missing_a_surplus_and_a_changed_customer(store: StateStor
     assert "1 customers found, 2 expected" in (store.check(2, total) or "")
 
 
+@pytest.mark.parametrize("remembered", [rocks.MOST_REMEMBERED, 0], ids=["few customers", "many"])
 def test_check_tells_a_customer_whose_wake_is_not_in_the_index_and_passes_entries_that_count_no_longer(
-    store: StateStore,
+    store: StateStore, remembered: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rocks, "MOST_REMEMBERED", remembered)
     written = [(b"ann", record(b"", 10)), (b"bob", record(b"", 20)), (b"cid", record(b""))]
     total = sum(digest(key, value) for key, value in written) % (1 << 128)
     store.write(list(written), [(10, b"ann"), (20, b"bob"), (5, b"ann"), (7, b"who")], [], b"")
