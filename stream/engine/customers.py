@@ -27,8 +27,8 @@ from stream.engine.interfaces import StateStore
 DIGEST_BYTES = 16
 
 MOST_BEHIND = 50_000
-"""Offsets of the changelog from the oldest state that is not written to its end, at most: after a kill so many records
-are read for a partition."""
+"""Offsets of the changelog, at most, from the oldest state that the store lacks to the end: so much is read for a
+partition after a kill."""
 
 Kept = tuple[str, bytes | None, int]
 """(customer id, bytes, their digest) as committed; None and 0: erased."""
@@ -43,7 +43,7 @@ class _Commit(NamedTuple):
 
 
 class Customers:
-    """`position`: where the store's copy of the changelog ends."""
+    """`position`: offset of the changelog up to which the store has everything."""
 
     def __init__(self, store: StateStore, program: Program, capacity: int, position: int) -> None:
         self._store = store

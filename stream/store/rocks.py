@@ -35,8 +35,8 @@ PART_BYTES = 2 << 20
 """About 5 ms of the GIL at a time."""
 
 MOST_REMEMBERED = 1_000_000
-"""Customers of whom `check` remembers what must be in the index, some 100 bytes each; of more it adds up, and if that
-does not agree looks for each one's entry, which takes 4 us."""
+"""Customers of whom `check` remembers what must be in the index, 70 bytes each; of more it adds up, and if that does
+not agree looks for each one's entry, which takes 4 us."""
 
 _SIZES = {
     "sst_bytes": "rocksdb.live-sst-files-size",
