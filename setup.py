@@ -17,6 +17,7 @@ IN_AN_EVENTS_WAY = (
     "stream/codec/*.py",
     "stream/engine/task.py",
     "stream/engine/customers.py",
+    "stream/engine/writing.py",
     "stream/rules/conversions.py",
     "stream/rules/explain.py",
 )

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 
 from stream.config import load_settings
 from stream.engine.interfaces import Batch
-from stream.kafka.source import FULL_WAIT_S, HIGH_RECORDS, KafkaSource
+from stream.kafka.source import FULL_WAIT_S, GATHER_S, HIGH_RECORDS, POLL_S, KafkaSource
 
 
 class Broker:
@@ -28,11 +28,15 @@ class Broker:
         self.calls.append(("resume", [place.partition for place in places]))
 
 
-def test_a_full_house_is_waited_out_for_a_moment_then_partitions_pause_and_polling_goes_on() -> None:
+def a_source() -> KafkaSource:
     settings = load_settings(
         None, {"name": "shop", "definitions": Path("x"), "kafka": {"bootstrap.servers": "127.0.0.1:1"}}
     )
-    source = KafkaSource(settings, asyncio.Queue(), lambda: 0, lambda error: None)
+    return KafkaSource(settings, asyncio.Queue(), lambda: 0, lambda error: None)
+
+
+def test_a_full_house_is_waited_out_for_a_moment_then_partitions_pause_and_polling_goes_on() -> None:
+    source = a_source()
     consumer = source._consumer = Broker()
     source._epochs = {3: 1}
     source._underway.handed_out(HIGH_RECORDS + 1, 1)
@@ -74,10 +78,7 @@ class Seeking(Broker):
 def handed_out(offset: int, polls: list[list[Told]]) -> tuple[list[tuple[list[int], int | None]], int]:
     """What the source makes of these polls after a start at `offset`: (offsets of records, end told) of each batch, and
     how often it sought."""
-    settings = load_settings(
-        None, {"name": "shop", "definitions": Path("x"), "kafka": {"bootstrap.servers": "127.0.0.1:1"}}
-    )
-    source = KafkaSource(settings, asyncio.Queue(), lambda: 0, lambda error: None)
+    source = a_source()
     source._consumer = Seeking()
     batches: list[Batch] = []
     source._loop = SimpleNamespace(call_soon_threadsafe=lambda _, found: batches.extend(found))
@@ -89,6 +90,39 @@ def handed_out(offset: int, polls: list[list[Told]]) -> tuple[list[tuple[list[in
     assert [batch.serial for batch in batches] == list(range(len(batches)))
     seeks = [call for call in source._consumer.calls if call[0] == "seek"]
     return [([record.offset() for record in batch.records], batch.eof_offset) for batch in batches], len(seeks)
+
+
+class Arriving(Broker):
+    """Nothing, then three records of which the library hands out what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: list[Told] = []
+        self.waits: list[float] = []
+
+    def consume(self, most: int, seconds: float) -> list[Told]:
+        handed, self.there = self.there[:most], self.there[most:]
+        if len(handed) < most:
+            self.waits.append(seconds)
+        return handed
+
+
+def test_a_poll_waits_long_for_the_first_record_only() -> None:
+    source = a_source()
+    consumer = source._consumer = Arriving()
+    assert source._poll() == [] and consumer.waits == [POLL_S]
+    consumer.there = [Told(0), Told(1), Told(2)]
+    assert [each.offset() for each in source._poll()] == [0, 1, 2]
+    assert consumer.waits == [POLL_S, GATHER_S]
+
+
+def test_while_something_is_still_to_be_taken_in_a_poll_waits_for_more() -> None:
+    source = a_source()
+    consumer = source._consumer = Arriving()
+    source._underway.handed_out(1, 1)
+    consumer.there = [Told(0), Told(1), Told(2)]
+    assert [each.offset() for each in source._poll()] == [0, 1, 2]
+    assert consumer.waits == [POLL_S]
 
 
 def test_an_end_that_was_told_for_another_place_than_the_one_sought_is_not_believed() -> None:

@@ -146,6 +146,7 @@ class _Replay:
                 self._customers[customer_id] = profile_or_none
         for settled in (pending.changes, pending.changed, pending.rejected, pending.touched, pending.steps):
             settled.clear()
+        pending.lately.clear()
 
 
 # -- one line

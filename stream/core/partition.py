@@ -47,6 +47,7 @@ class Pending:
 
     touched   customer id -> profile, or None when erased
     changes   (profile as it was born, change), in order
+    lately    ids of customers touched since their owner last looked, also several times; the owner empties it
     changed   ids of customers whose membership record must be written
     batches   (first offset, read time) of each batch; steps: (offset, clock, wakes met)
     sweeps    (offset, clock, customers visited, most of them): of a migration's sweep
@@ -55,6 +56,7 @@ class Pending:
     """
 
     touched: dict[str, Profile | None] = field(default_factory=dict)
+    lately: list[str] = field(default_factory=list)
     changes: list[tuple[Profile, Change]] = field(default_factory=list)
     changed: dict[str, None] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
@@ -160,7 +162,7 @@ class Partition:
             if profile.wake_ms == due_ms:
                 self._fire(profile, self.clock_ms)
             self._index(profile)
-            self.pending.touched[customer_id] = profile
+            self._touch(customer_id, profile)
             if met == limit:
                 break
         self._journal_step(met)
@@ -182,7 +184,7 @@ class Partition:
                 continue
             self._carry_over(profile, until_ms + 1, self.clock_ms, until_ms < self._replay_until[1])
             self._index(profile)
-            self.pending.touched[customer_id] = profile
+            self._touch(customer_id, profile)
         self._sweep_after = visited[-1][0] if len(visited) == limit else ""
         self.pending.sweeps.append((self.next_offset, self.clock_ms, len(visited), limit))
         return len(visited) < limit
@@ -233,7 +235,7 @@ class Partition:
         profile.parked_ms = NEVER_MS
         self.parked.note(profile.customer_id, False)
         self._index(profile)
-        self.pending.touched[profile.customer_id] = profile
+        self._touch(profile.customer_id, profile)
         return True
 
     def _hold_of(self, program: Program) -> Hold | None:
@@ -297,6 +299,11 @@ class Partition:
         profile = self.pending.touched.get(customer_id, _UNKNOWN)
         return self._load(customer_id) if profile is _UNKNOWN else profile
 
+    def _touch(self, customer_id: str, profile: Profile | None) -> None:
+        pending = self.pending
+        pending.touched[customer_id] = profile
+        pending.lately.append(customer_id)
+
     def _event(self, event: Event, read_ms: int) -> None:
         counts = self.pending.counts
         customer_id = event.customer_id
@@ -337,7 +344,7 @@ class Partition:
             self._changed(profile, changes)
         if profile.wake_ms < profile.indexed_ms or profile.indexed_ms <= profile.now_ms:
             self._index(profile)
-        self.pending.touched[customer_id] = profile
+        self._touch(customer_id, profile)
 
     def _program_of(self, profile: Profile) -> Program:
         """By which its answers and cells are to be read."""
@@ -438,7 +445,7 @@ class Partition:
         )
         self._changed(profile, [change])
         self.wakes.remove(profile.indexed_ms, erasure.customer_id)
-        self.pending.touched[erasure.customer_id] = None
+        self._touch(erasure.customer_id, None)
 
 
 def _above_parked(stored: Stored) -> Stored:

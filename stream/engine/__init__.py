@@ -4,6 +4,7 @@
 `wall_clock`   our wall time, held against the broker's
 `pace`         how long records are taken in before the next commit
 `task`         one live partition: records in, what the transaction must contain out
+`writing`      what a commit tells of customers, made ahead of it where there is time
 `turns`        whose turn it is: records, then wakes that wait, then the commit
 `transaction`  one Kafka transaction from begin to a certain outcome
 `restore`      the state brought to what was last committed, or a refusal

@@ -335,6 +335,8 @@ class Engine:
         try:
             async with self._lock:
                 self._process(batch)
+                if self.outside.source.underway <= len(batch.records):
+                    self._prepare_ahead()
         except Exception as error:
             self._fail(error)
         finally:
@@ -373,6 +375,12 @@ class Engine:
             self.observer.keyed(batch.partition, batch.read_ms, batch.records[-1].key())
         if task.backlog or self._turns.much_is_pending:
             self._commit_now.set()
+
+    def _prepare_ahead(self) -> None:
+        """Nothing waits to be taken in: what is known of the commit to come can be made."""
+        if not self._closed:
+            for task in self._live():
+                task.prepare_ahead()
 
     def _restart(self, task: PartitionTask) -> None:
         task.aborted()

@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 from stream.codec.inbound import decode
 from stream.codec.journal import META_KEY, JournalRecord, Meta, encode_journal, encode_meta, journal_digest
 from stream.codec.levels import FORMER_LEVEL
-from stream.codec.outbound import Encoder, Headers, Origin
-from stream.codec.snapshot import DIGEST_MODULUS, digest, encode_profile, revision_of
-from stream.core.changes import Change, ClockCause, EventCause
+from stream.codec.outbound import Headers, Origin
+from stream.codec.snapshot import revision_of
+from stream.core.changes import ClockCause, EventCause
 from stream.core.events import NEVER_MS, Decoded, Event, Reason, Rejected
 from stream.core.holds import STOPPED
 from stream.core.partition import Partition, Position
-from stream.core.profile import Profile
 from stream.core.program import Program
 from stream.engine.customers import Customers, Kept
 from stream.engine.definitions import Revised, Revisions
@@ -32,6 +31,7 @@ from stream.engine.interfaces import Batch, Produce, StateStore
 from stream.engine.local import encode_local
 from stream.engine.members import members_after
 from stream.engine.observer import CommitReport
+from stream.engine.writing import Writing
 from stream.errors import SegmenterError
 
 PARKED_PER_STEP = 5_000
@@ -121,9 +121,6 @@ class PartitionTask:
         self._events: dict[str, int] = defaultdict(int)  # event name -> arrived since the last commit
         self._stamps: dict[int, int] = {}  # offset of a record that changed something -> its timestamp
         self.revisions = Revisions(program, meta, store.reserved(), self._following)
-        self._origin = Origin(settings.name, meta.run_id, settings.input_topic, number)
-        self._encoder = Encoder(self._origin, program)
-        self._encoders = {program.version: self._encoder}
         position = Position(
             meta.next_offset, meta.clock_ms, meta.wake_cursor_ms, meta.replay_until_offset, meta.replay_until_ms,
             meta.holds, "" if self.revisions.is_beginning else meta.sweep_after,
@@ -133,6 +130,10 @@ class PartitionTask:
             self.revisions.migration,
         )  # fmt: skip
         self.partition.parked_at_once = PARKED_PER_STEP
+        self._writing = Writing(
+            self.partition, self.customers, self.revisions, settings,
+            Origin(settings.name, meta.run_id, settings.input_topic, number), meta.replay_until_ms,
+        )  # fmt: skip
 
     # -- input
 
@@ -325,14 +326,17 @@ class PartitionTask:
         clock_moved = partition.clock_ms - partition.committed_clock_ms >= heartbeat_ms
         return partition.has_pending or clock_moved or self.level != self.meta.level
 
+    def prepare_ahead(self) -> None:
+        """While nothing waits to be taken in: make what `prepare` will tell of what is known by now."""
+        self._writing.ahead()
+
     def prepare(self) -> Prepared:
         """Everything the transaction must contain for this partition. Changes nothing."""
         partition, pending = self.partition, self.partition.pending
         position = partition.position()
-        records: list[Produce] = []
-        self._add_changes(records)
-        memberships = self._add_memberships(records)
-        kept, keys, total = self._add_states(records)
+        memberships = self._writing.memberships()
+        states, kept, keys, total = self._writing.states(self.meta.keys, int(self.meta.digest, 16))
+        records = self._writing.changes() + memberships + states
         self._add_rejected(records)
         revised = self.revisions.revised(pending, self.level)
         topic = self.settings.state_topic
@@ -360,7 +364,7 @@ class PartitionTask:
         reasons = Counter(str(rejected.reason) for rejected in pending.rejected)
         report = CommitReport(
             self.number, position.next_offset, position.clock_ms, pending.counts,
-            [change for _, change in pending.changes], dict(reasons), memberships, keys, meta.members,
+            [change for _, change in pending.changes], dict(reasons), len(memberships), keys, meta.members,
             dict(Counter(record.topic for record in records)),
             events=dict(self._events), touched=len(pending.touched), store_reads=self.customers.store_reads,
             earlier=revised.earlier, warming=self.revisions.warming(position.clock_ms),
@@ -412,6 +416,7 @@ class PartitionTask:
         self._originals = {}
         self._events = defaultdict(int)
         self._stamps = {}
+        self._writing.begin()
         self.customers.store_reads = 0
         self._wakes_left = self._wakes_share
 
@@ -438,73 +443,10 @@ class PartitionTask:
 
     # -- parts of the transaction
 
-    def _add_changes(self, records: list[Produce]) -> None:
-        topic, number, encoders = self.settings.changes_topic, self.number, self._encoders
-        for profile, change in self.partition.pending.changes:
-            encoder = encoders.get(change.revision) or self._encoder_of(change.revision)
-            value, headers = encoder.change(profile.customer_id, profile.born, change)
-            key = profile.customer_id.encode()
-            records.append(Produce(topic, number, key, value, headers))
-            definition = change.definition
-            if definition is not None and definition.topic is None:
-                continue
-            for extra in self._extra_topics(profile, change):
-                records.append(Produce(extra, number, key, value, headers))
-
-    def _encoder_of(self, revision: int) -> Encoder:
-        return self._encoders.setdefault(revision, Encoder(self._origin, self.revisions.program(revision)))
-
-    def _extra_topics(self, profile: Profile, change: Change) -> list[str]:
-        """A definition's own topic, without held-out customers; an erasure goes wherever the customer may stand."""
-        if change.definition is None:
-            topics = [
-                self.settings.output_prefix + definition.topic
-                for definition, nth in zip(
-                    self.revisions.definitions(change.revision), profile.standings.nth, strict=True
-                )
-                if nth and definition.topic
-            ]
-            return list(dict.fromkeys(topics))
-        topic = change.definition.topic
-        return [self.settings.output_prefix + topic] if topic is not None and not change.control else []
-
-    def _add_memberships(self, records: list[Produce]) -> int:
-        topic, number, program = self.settings.memberships_topic, self.number, self.program
-        pending = self.partition.pending
-        for customer_id in pending.changed:
-            profile = pending.touched[customer_id]
-            key = customer_id.encode()
-            if profile is None:
-                records.append(Produce(topic, number, key, None))
-                continue
-            facts = program.facts(profile.cells, profile.now_ms)
-            replayed = profile.now_ms < self.meta.replay_until_ms
-            value, headers = self._encoder.membership(profile, profile.now_ms, facts, replayed)
-            records.append(Produce(topic, number, key, value, headers))
-        return len(pending.changed)
-
-    def _add_states(self, records: list[Produce]) -> tuple[list[Kept], int, int]:
-        topic, number = self.settings.state_topic, self.number
-        stored_digest = self.customers.stored_digest
-        keys, total = self.meta.keys, int(self.meta.digest, 16)
-        kept: list[Kept] = []
-        for customer_id, profile in self.partition.pending.touched.items():
-            key = customer_id.encode()
-            value = None if profile is None else encode_profile(profile)
-            before = stored_digest(customer_id)
-            after = 0 if value is None else digest(key, value)
-            if before is None and value is None:
-                continue  # came and went within one commit
-            total += after - (before or 0)
-            keys += (value is not None) - (before is not None)
-            records.append(Produce(topic, number, key, value))
-            kept.append((customer_id, value, after))
-        return kept, keys, total % DIGEST_MODULUS
-
     def _add_rejected(self, records: list[Produce]) -> None:
         for rejected in self.partition.pending.rejected:
             original = self._originals[rejected.offset]
-            headers = self._encoder.rejected_headers(original.headers, rejected)
+            headers = self._writing.encoder.rejected_headers(original.headers, rejected)
             records.append(Produce(self.settings.rejected_topic, self.number, original.key, original.value, headers))
 
     def _journal(self, meta: Meta, revised: Revised) -> JournalRecord:

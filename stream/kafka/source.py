@@ -25,7 +25,9 @@ from stream.kafka.settings import LIBRDKAFKA_LOG, consumer_config
 
 POLL_RECORDS = 2_000
 POLL_S = 0.02
-"""`consume` waits all of it unless POLL_RECORDS come: bounds how long a command, a question or a record waits."""
+"""So long a poll waits for a first record: bounds how long a command or a question waits."""
+GATHER_S = 0.002
+"""So long after the first for the others, which come with it: a fetch brings all partitions of a broker."""
 HIGH_RECORDS = 20_000
 HIGH_BYTES = 64 << 20
 """Handed out and not done: more than this, and partitions are paused."""
@@ -147,7 +149,7 @@ class KafkaSource:
                 self._carry_out_commands()
                 self._answer_questions()
                 self._mind_pressure()
-                messages = self._consumer.consume(POLL_RECORDS, POLL_S)
+                messages = self._poll()
                 if messages:
                     self._hand_out(messages)
             if self._leave:
@@ -157,6 +159,15 @@ class KafkaSource:
             self._fatal(error)
         finally:
             self._answer_questions(ended=True)
+
+    def _poll(self) -> list[Message]:
+        """What is there, as soon as something is: `consume` alone waits all of its time unless that many come. That it
+        may while there still is something to take in: fewer, larger batches cost less."""
+        busy = bool(self._underway.records)
+        messages = self._consumer.consume(POLL_RECORDS if busy else 1, POLL_S)
+        if messages and not busy:
+            messages += self._consumer.consume(POLL_RECORDS - 1, GATHER_S)
+        return messages
 
     def _carry_out_commands(self) -> None:
         with self._commands_lock:

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from stream.codec.journal import Meta
 from stream.engine.interfaces import Batch
-from stream.engine.task import PartitionTask, TaskSettings
-from tests.engine.shop import PROGRAM, order
-from tests.engine.world import START, MemoryStore, Message
-
-SETTINGS = TaskSettings(
-    name="shop", input_topic="events", changes_topic="changes", memberships_topic="memberships",
-    rejected_topic="rejected", state_topic="state", journal_topic="journal", output_prefix="", max_event_bytes=65_536,
-    grace_ms=2_000, cache_customers=100, nonce="n", versions={},
-)  # fmt: skip
-
-
-def a_task() -> PartitionTask:
-    program = {"name": PROGRAM.name, "version": PROGRAM.version, "hash": PROGRAM.hash}
-    meta = Meta.first(
-        next_offset=0, run_id="00000001", partition_count=1, program=program, replay_until_offset=0, replay_until_ms=0
-    )
-    return PartitionTask(0, PROGRAM, MemoryStore(), meta, 0, SETTINGS)
+from tests.engine.shop import a_task, order
+from tests.engine.world import START, Message
 
 
 def lags_of(offsets: list[int]) -> list[int]:

@@ -30,6 +30,7 @@ from stream.engine.restore import Restorer
 from stream.engine.task import PartitionTask
 from stream.engine.transaction import Outcome
 from stream.engine.wall_clock import WallClock
+from stream.engine.writing import Writing
 from stream.kafka.source import POLL_S, KafkaSource
 from tests import test_polling
 from tests.engine import test_beginnings, test_definitions, test_engine, test_skew
@@ -271,41 +272,48 @@ def _(patch: MonkeyPatch) -> None:
 
 @planted("dirty-state-dropped", "one in seven states that a commit touched is not written")
 def _(patch: MonkeyPatch) -> None:
-    add, hit = PartitionTask._add_states, every(7)
+    states, hit = Writing.states, every(7)
 
-    def mutated(self: PartitionTask, records: Any) -> Any:
-        touched = self.partition.pending.touched
+    def mutated(self: Writing, keys: int, total: int) -> Any:
+        touched = self._partition.pending.touched
         whole = dict(touched)
         if touched and hit():
             touched.popitem()
         try:
-            return add(self, records)
+            return states(self, keys, total)
         finally:
             touched.clear()
             touched.update(whole)
 
-    patch.setattr(PartitionTask, "_add_states", mutated)
+    patch.setattr(Writing, "states", mutated)
+
+
+@planted("made-ahead-stale", "what was made ahead of a commit is written although more was heard of the customer since")
+def _(patch: MonkeyPatch) -> None:
+    def mutated(self: Writing) -> Any:
+        self._partition.pending.lately.clear()
+        return self._made
+
+    patch.setattr(Writing, "_made_and_valid", mutated)
 
 
 @planted("membership-dropped", "one in seven memberships is not written")
 def _(patch: MonkeyPatch) -> None:
-    add, hit = PartitionTask._add_memberships, every(7)
-    patch.setattr(PartitionTask, "_add_memberships", lambda self, records: 0 if hit() else add(self, records))
+    memberships, hit = Writing.memberships, every(7)
+    patch.setattr(Writing, "memberships", lambda self: [] if hit() else memberships(self))
 
 
 @planted("wrong-partition", "changes of one customer in seven go to another partition")
 def _(patch: MonkeyPatch) -> None:
-    add = PartitionTask._add_changes
+    changes = Writing.changes
 
-    def mutated(self: PartitionTask, records: Any) -> None:
-        start = len(records)
-        add(self, records)
-        records[start:] = [
+    def mutated(self: Writing) -> Any:
+        return [
             replace(record, partition=1 - record.partition) if record.key == b"c2" else record
-            for record in records[start:]
+            for record in changes(self)
         ]
 
-    patch.setattr(PartitionTask, "_add_changes", mutated)
+    patch.setattr(Writing, "changes", mutated)
 
 
 @planted("emitted-before-commit", "changes are produced outside the transaction")
@@ -323,9 +331,9 @@ def _(patch: MonkeyPatch) -> None:
 
 @planted("held-out-told", "customers held out of a segment are told on its own topic")
 def _(patch: MonkeyPatch) -> None:
-    topics = PartitionTask._extra_topics
+    topics = Writing._extra_topics
     patch.setattr(
-        PartitionTask, "_extra_topics",
+        Writing, "_extra_topics",
         lambda self, profile, change: topics(self, profile, replace(change, control=False)),
     )  # fmt: skip
 
