@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 
 from stream.config import load_settings
 from stream.engine.interfaces import Batch
-from stream.kafka.source import FULL_WAIT_S, GATHER_S, HIGH_RECORDS, POLL_S, KafkaSource
+from stream.kafka.source import BUSY_RECORDS, FULL_WAIT_S, GATHER_S, HIGH_RECORDS, POLL_S, KafkaSource
 
 
 class Broker:
@@ -116,10 +116,10 @@ def test_a_poll_waits_long_for_the_first_record_only() -> None:
     assert consumer.waits == [POLL_S, GATHER_S]
 
 
-def test_while_something_is_still_to_be_taken_in_a_poll_waits_for_more() -> None:
+def test_while_much_is_still_to_be_taken_in_a_poll_waits_for_more() -> None:
     source = a_source()
     consumer = source._consumer = Arriving()
-    source._underway.handed_out(1, 1)
+    source._underway.handed_out(BUSY_RECORDS + 1, 1)
     consumer.there = [Told(0), Told(1), Told(2)]
     assert [each.offset() for each in source._poll()] == [0, 1, 2]
     assert consumer.waits == [POLL_S]

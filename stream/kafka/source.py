@@ -28,6 +28,8 @@ POLL_S = 0.02
 """So long a poll waits for a first record: bounds how long a command or a question waits."""
 GATHER_S = 0.002
 """So long after the first for the others, which come with it: a fetch brings all partitions of a broker."""
+BUSY_RECORDS = 500
+"""Handed out and not done: more than this take as long as a poll waits."""
 HIGH_RECORDS = 20_000
 HIGH_BYTES = 64 << 20
 """Handed out and not done: more than this, and partitions are paused."""
@@ -162,8 +164,8 @@ class KafkaSource:
 
     def _poll(self) -> list[Message]:
         """What is there, as soon as something is: `consume` alone waits all of its time unless that many come. That it
-        may while there still is something to take in: fewer, larger batches cost less."""
-        busy = bool(self._underway.records)
+        may while there is much to take in already: fewer, larger batches cost less."""
+        busy = self._underway.records > BUSY_RECORDS
         messages = self._consumer.consume(POLL_RECORDS if busy else 1, POLL_S)
         if messages and not busy:
             messages += self._consumer.consume(POLL_RECORDS - 1, GATHER_S)
