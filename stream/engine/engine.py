@@ -335,7 +335,7 @@ class Engine:
         try:
             async with self._lock:
                 self._process(batch)
-                if self.outside.source.underway <= len(batch.records):
+                if self.outside.source.underway <= len(batch.records):  # this one counts until it is done
                     self._prepare_ahead()
         except Exception as error:
             self._fail(error)

@@ -331,7 +331,7 @@ class PartitionTask:
         self._writing.ahead()
 
     def prepare(self) -> Prepared:
-        """Everything the transaction must contain for this partition. Changes nothing."""
+        """Everything the transaction must contain for this partition. Changes nothing of what is pending."""
         partition, pending = self.partition, self.partition.pending
         position = partition.position()
         memberships = self._writing.memberships()

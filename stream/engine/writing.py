@@ -67,7 +67,7 @@ class Writing:
         """What was pending is committed or given up."""
         self._told: list[Produce] = []  # of the first `_changes` of the pending changes
         self._changes = 0
-        self._made: dict[str, _Made] = {}  # but of those touched lately
+        self._made: dict[str, _Made] = {}  # not valid of those touched lately
 
     def ahead(self) -> None:
         """Make now what is known."""
@@ -133,6 +133,7 @@ class Writing:
         return records, kept, keys, total % DIGEST_MODULUS
 
     def _made_and_valid(self) -> dict[str, _Made]:
+        """What was made ahead of those who were not touched since."""
         made, lately = self._made, self._partition.pending.lately
         if made:
             for customer_id in lately:
