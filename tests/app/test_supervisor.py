@@ -81,9 +81,11 @@ def supervised(*programs: str, stop_s: float = 20.0, files: Sequence[int] = ()) 
         pass_fds=files,
     )  # fmt: skip
     assert process.stdout is not None
+    # Without a buffer: what is written right after these lines is left for `Running.end`.
+    told = open(process.stdout.fileno(), "rb", buffering=0, closefd=False)
     members: list[int] = []
     try:
-        members += [int(process.stdout.readline().removeprefix("up ")) for _ in programs]
+        members += [int(told.readline().removeprefix(b"up ")) for _ in programs]
         yield Running(process, members)
     finally:
         for pid in members:
