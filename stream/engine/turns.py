@@ -56,7 +56,7 @@ class Turns:
         self._failed = failed
         self._taken = asyncio.Event()
         self._taken_records = 0
-        self._fired_s = 0.0  # what firing took for the commit to come
+        self._busy_s = 0.0  # what firing, and making records ahead, took for the commit to come
         self._spent = False  # that commit takes as many wakes as it may, and more wait
         self.wakes = FIRST_WAKES  # of a commit
 
@@ -105,13 +105,17 @@ class Turns:
                 self._spent |= task.fire_waiting()
             except WakeFailed as failure:
                 self._failed(task, failure)
-        self._fired_s = time.perf_counter() - started_s
+        self._busy_s += time.perf_counter() - started_s
+
+    def made_ahead(self, seconds: float) -> None:
+        """Something of the commit to come was made already, and took so long: a part of what its wakes cost."""
+        self._busy_s += seconds
 
     def committed(self, seconds: float) -> None:
         """A commit took so long. Where it used up its wakes, that tells how many the next may take."""
         if self._spent:
-            self.wakes = next_wakes(self.wakes, self._fired_s + seconds)
-        self._fired_s, self._spent = 0.0, False
+            self.wakes = next_wakes(self.wakes, self._busy_s + seconds)
+        self._busy_s, self._spent = 0.0, False
         self.share()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from stream.codec.journal import JournalRecord, decode_journal
 from stream.engine import turns
-from stream.engine.turns import BUSY_S, LEAST_WAKES, MOST_WAKES, next_wakes
+from stream.engine.turns import BUSY_S, LEAST_WAKES, MOST_WAKES, Turns, next_wakes
 from tests.engine.shop import PROGRAM, changes, order, shop
 from tests.engine.world import DAY, Fault, Worker, World
 
@@ -174,6 +174,19 @@ def test_the_next_commit_takes_as_many_wakes_as_keep_the_worker_busy_for_long_en
     assert next_wakes(1_000, BUSY_S) == 1_000
     assert next_wakes(1_000, BUSY_S / 1.5) == 1_500
     assert next_wakes(1_000, BUSY_S * 1.25) == 800
+
+
+async def test_what_was_made_ahead_of_a_commit_counts_among_what_its_wakes_cost(monkeypatch):
+    for bound, wakes in (("FIRST_WAKES", 2), ("LEAST_WAKES", 1), ("MOST_WAKES", 8)):
+        monkeypatch.setattr(turns, bound, wakes)
+    _, worker = await in_a_storm(7)
+    own = Turns(lambda: [task for task in worker.engine.tasks.values() if task], worker.source, lambda *_: None)
+    own.fire()
+    own.made_ahead(BUSY_S)
+
+    own.committed(BUSY_S)
+
+    assert own.wakes == 1
 
 
 def test_one_slow_or_quick_commit_halves_or_doubles_the_next_at_most():
