@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def supervised(*programs: str, stop_s: float = 20.0, files: Sequence[int] = ()) 
     )  # fmt: skip
     assert process.stdout is not None
     # Without a buffer: what is written right after these lines is left for `Running.end`.
-    told = open(process.stdout.fileno(), "rb", buffering=0, closefd=False)
+    told = FileIO(process.stdout.fileno(), closefd=False)
     members: list[int] = []
     try:
         members += [int(told.readline().removeprefix(b"up ")) for _ in programs]
