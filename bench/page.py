@@ -62,7 +62,7 @@ def published_name(result: dict[str, Any]) -> str:
     told = result["arguments"]
     match result["kind"]:
         case "compare":
-            return f"compare-{told['load']}"
+            return f"compare-{told['load']}-{told['events']}"
         case "standard":
             return f"standard-{told['scenario']}{_of_which_worker(result)}"
         case "wakes":
