@@ -169,6 +169,10 @@ class StateStore(Protocol):
     def reserved(self) -> dict[bytes, bytes]:
         """The processor's own records, by key; `meta` is not among them."""
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether it was closed in order and found as it was left, so that `check` reads nothing."""
+
     def check(self, keys: int, digest: int) -> str | None:
         """A full scan: None when count and digest agree and no customer's wake is missing, else what is wrong."""
 

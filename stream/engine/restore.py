@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
@@ -33,6 +35,9 @@ from stream.engine.interfaces import (
 from stream.engine.local import decode_local, encode_local
 from stream.engine.observer import Observer
 from stream.errors import StartRefused, UnreadableState
+
+ASK_AGAIN_S = 0.1
+"""So often who waits for its turn asks whether it is given up."""
 
 SCAN_BATCH = 2_000
 """Customers per write while the wake index is built: bounds memory, large enough to be fast."""
@@ -65,7 +70,11 @@ class Restored:
 
 @dataclass(slots=True)
 class Restorer:
-    """What restoring needs; one for the worker, `restore` is called from a worker thread per partition."""
+    """What restoring needs; one for the worker, `restore` is called from a worker thread per partition.
+
+    Customers are counted for one partition at a time: two threads that want Python's lock all the time take a quarter
+    longer than one after the other (docs/performance.md). What waits for the broker or the disk goes on beside.
+    """
 
     program: Program
     offsets: Offsets
@@ -73,6 +82,7 @@ class Restorer:
     stores: Stores
     beginning: Beginning
     observer: Observer
+    counting: Lock = field(default_factory=Lock)
 
     def restore(self, partition: int, given_up: Callable[[], bool]) -> Restored:
         """Raises StartRefused (with the remedy), GivenUp."""
@@ -125,7 +135,8 @@ class Restorer:
                 if reason is None:
                     meta = self._follow(partition, store, position, end, meta, given_up)
                     if self._names(meta, committed):
-                        reason = store.check(meta.keys, int(meta.digest, 16)) if meta.commit_number else None
+                        if meta.commit_number:
+                            reason = self._check(store, meta, given_up)
                         if reason is None and left_over(meta, store.reserved()):
                             reason = "it holds definitions that the state no longer has"
                         if reason is None:
@@ -187,7 +198,8 @@ class Restorer:
                 return Restored(store, meta, end, rebuilt=True)
             if not self._names(meta, committed):
                 raise StartRefused(_disagreement(partition, meta, committed))
-            self._index(partition, store, meta, given_up)
+            with self._alone(given_up):
+                self._index(partition, store, meta, given_up)
             store.write([], [], [], encode_local(end, meta))
         except BaseException:
             store.close()
@@ -223,6 +235,24 @@ class Restorer:
                 f"{meta.keys} (or their digest differs): records of the state topic are missing. Restore the topic "
                 "from a copy, or begin anew under another `name` and `output_prefix`."
             )
+
+    def _check(self, store: StateStore, meta: Meta, given_up: Callable[[], bool]) -> str | None:
+        """What is wrong with a copy. Raises GivenUp."""
+        if store.unchanged:
+            return store.check(meta.keys, int(meta.digest, 16))
+        with self._alone(given_up):
+            return store.check(meta.keys, int(meta.digest, 16))
+
+    @contextmanager
+    def _alone(self, given_up: Callable[[], bool]) -> Iterator[None]:
+        """Wait for the turn to count. Raises GivenUp."""
+        while not self.counting.acquire(timeout=ASK_AGAIN_S):
+            if given_up():
+                raise GivenUp
+        try:
+            yield
+        finally:
+            self.counting.release()
 
     # -- checks
 

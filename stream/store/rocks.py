@@ -195,6 +195,10 @@ class StateStore:
         entries = self._steps(self._meta, lambda start: self._meta.items(from_key=start), _first, RESERVED_PREFIX)
         return {key: value for key, value in entries if key.startswith(RESERVED_PREFIX)}
 
+    @property
+    def unchanged(self) -> bool:
+        return self._unchanged
+
     def check(self, keys: int, digest: int) -> str | None:
         """Read everything: None when number and digest of the customers agree and each one's wake is in the index, else
         what is wrong. What was sealed when it was closed, and not written since, was compared byte for byte when it was

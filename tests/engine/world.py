@@ -72,6 +72,8 @@ class Message:
 
 
 class MemoryStore:
+    unchanged = False
+
     def __init__(self) -> None:
         self.customers: dict[bytes, bytes] = {}
         self.wakes: set[tuple[int, bytes]] = set()

@@ -162,6 +162,10 @@ class SimulatedStore:
     def reserved(self) -> dict[bytes, bytes]:
         return dict(self._contents.reserved)
 
+    @property
+    def unchanged(self) -> bool:
+        return False
+
     def check(self, keys: int, digest_sum: int) -> str | None:
         customers = self._contents.customers
         found = sum(digest(key, value) for key, value in customers.items()) % DIGEST_MODULUS
