@@ -21,7 +21,7 @@ Each version ever written has its golden bytes in `tests/codec/golden/`, which m
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from struct import Struct
 from typing import Any
@@ -52,6 +52,7 @@ _BODY_READERS: dict[int, Callable[[bytes], Any]] = {_ORJSON: orjson.loads, _EXAC
 
 _DIGEST_PREFIX = b"segmenter state\0"
 _DIGEST_BYTES = 16
+_PARKED = b"\1"
 
 _LOST = (
     "stop the worker and move the partition's directory away, so that it is rebuilt from the state topic; if that says "
@@ -133,8 +134,8 @@ def digest(key: bytes, value: bytes) -> int:
 
 
 class Tally:
-    """All customers of a partition added up: how many, and the digest. Asked of every one at a restore, so what it says
-    of a record is written out here: 1.9 us, where `digest`, `wake_of` and `parked_of` took 2.9."""
+    """All customers of a store added up: how many, and the digest. Asked of every one at a restore, so what it says of
+    a record is written out here: 1.9 us, where `digest`, `wake_of` and `parked_of` took 2.9."""
 
     def __init__(self) -> None:
         self.keys = 0
@@ -163,6 +164,48 @@ class Tally:
         self._total += total
         self.keys += len(records)
         return indexed
+
+
+class Census:
+    """All customers of a changelog that is read from its beginning: of a key's records the newest counts. Remembers
+    some 200 bytes of each, so that nobody has to read back what was written: 1 us a customer, and RocksDB's share."""
+
+    def __init__(self) -> None:
+        self._newest: dict[bytes, bytes] = {}  # key -> digest, then `indexed_ms` as in the state, then whether parked
+
+    def take(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """These (key, state) come next; None: erased. Raises UnreadableState."""
+        newest, join, least = self._newest, b"".join, _HEADER.size
+        for key, value in records:
+            if value is None:
+                newest.pop(key, None)
+                continue
+            hashed = sha256(join((_DIGEST_PREFIX, len(key).to_bytes(4, "big"), key, value))).digest()
+            mark = hashed[:_DIGEST_BYTES] + value[_INDEXED_AT : _INDEXED_AT + _INDEXED.size]
+            if len(value) < least or value[0] != _PLAIN_VERSION:
+                _check_header(value)
+                if parked_of(value) != NEVER_MS:
+                    mark += _PARKED
+            newest[key] = mark
+
+    @property
+    def keys(self) -> int:
+        return len(self._newest)
+
+    @property
+    def digest(self) -> int:
+        whole = int.from_bytes
+        return sum([whole(mark[:_DIGEST_BYTES], "big") for mark in self._newest.values()]) % DIGEST_MODULUS
+
+    def indexed(self) -> Iterator[tuple[int, bytes]]:
+        """Where the index must name them, as `Tally.take` says it."""
+        unpack, parked_at = _INDEXED.unpack_from, _DIGEST_BYTES + _INDEXED.size
+        for key, mark in self._newest.items():
+            if len(mark) > parked_at:
+                yield PARKED_AT_MS, key
+            (due_ms,) = unpack(mark, _DIGEST_BYTES)
+            if due_ms < FOREVER_MS:
+                yield due_ms, key
 
 
 def _read(customer_id: str, data: bytes, program: Program) -> Profile:

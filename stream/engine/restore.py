@@ -18,7 +18,7 @@ from typing import Any
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
 from stream.codec.levels import NEWEST_LEVEL
-from stream.codec.snapshot import Tally, parked_of, wake_of
+from stream.codec.snapshot import Census, Tally, parked_of, wake_of
 from stream.core.events import FOREVER_MS, NEVER_MS
 from stream.core.holds import PARKED_AT_MS
 from stream.core.program import Program
@@ -41,6 +41,10 @@ ASK_AGAIN_S = 0.1
 
 SCAN_BATCH = 2_000
 """Customers per write while the wake index is built: bounds memory, large enough to be fast."""
+
+MOST_COUNTED = 500_000
+"""Customers of a partition who are counted while the changelog is read, for which 220 bytes of each are remembered; of
+more the store is read back."""
 
 
 class GivenUp(Exception):
@@ -83,6 +87,7 @@ class Restorer:
     beginning: Beginning
     observer: Observer
     counting: Lock = field(default_factory=Lock)
+    most_counted: int = MOST_COUNTED
 
     def restore(self, partition: int, given_up: Callable[[], bool]) -> Restored:
         """Raises StartRefused (with the remedy), GivenUp."""
@@ -184,7 +189,7 @@ class Restorer:
     ) -> Restored:
         store = self.stores.open(partition)
         try:
-            meta = self._read_all(partition, store, first, end, given_up)
+            meta, census = self._read_all(partition, store, first, end, given_up)
             if meta is None:
                 if committed.offset is not None:
                     raise StartRefused(
@@ -199,7 +204,7 @@ class Restorer:
             if not self._names(meta, committed):
                 raise StartRefused(_disagreement(partition, meta, committed))
             with self._alone(given_up):
-                self._index(partition, store, meta, given_up)
+                self._index(partition, store, meta, census, given_up)
             store.write([], [], [], encode_local(end, meta))
         except BaseException:
             store.close()
@@ -208,8 +213,10 @@ class Restorer:
 
     def _read_all(
         self, partition: int, store: StateStore, first: int, end: int, given_up: Callable[[], bool]
-    ) -> Meta | None:
+    ) -> tuple[Meta | None, Census | None]:
+        """The last meta, and all customers counted, if they are not too many."""
         meta_bytes: bytes | None = None
+        census: Census | None = Census()
         for records, after in self.changelog.read(partition, first, end):
             if given_up():
                 raise GivenUp
@@ -219,19 +226,31 @@ class Restorer:
             reserved = [(key, newest.pop(key)) for key in list(newest) if key.startswith(RESERVED)]
             if newest or reserved:
                 store.write(list(newest.items()), [], [], None, reserved)
+            if census is not None:
+                census.take(newest.items())
+                if census.keys > self.most_counted:
+                    census = None
             self.observer.restoring(partition, after - first, max(0, end - after))
-        return None if meta_bytes is None else decode_meta(meta_bytes)
+        return None if meta_bytes is None else decode_meta(meta_bytes), census
 
-    def _index(self, partition: int, store: StateStore, meta: Meta, given_up: Callable[[], bool]) -> None:
-        """Count and digest what was read, and write the wakes: one pass over the customers."""
-        tally, customers = Tally(), store.scan()
-        while records := list(islice(customers, SCAN_BATCH)):
+    def _index(
+        self, partition: int, store: StateStore, meta: Meta, census: Census | None, given_up: Callable[[], bool]
+    ) -> None:
+        """Compare what was read with what the last commit counted, and write the wakes. Who was not counted while
+        reading is counted in one pass over the store."""
+        counted: Census | Tally
+        if census is not None:
+            counted, entries = census, census.indexed()
+        else:
+            counted = Tally()
+            entries = _read_back(store, counted, given_up)
+        while some := list(islice(entries, SCAN_BATCH)):
             if given_up():
                 raise GivenUp
-            store.write([], tally.take(records), [], None)
-        if (tally.keys, tally.digest) != (meta.keys, int(meta.digest, 16)):
+            store.write([], some, [], None)
+        if (counted.keys, counted.digest) != (meta.keys, int(meta.digest, 16)):
             raise StartRefused(
-                f"partition {partition}: the state topic holds {tally.keys} customers, the last commit counted "
+                f"partition {partition}: the state topic holds {counted.keys} customers, the last commit counted "
                 f"{meta.keys} (or their digest differs): records of the state topic are missing. Restore the topic "
                 "from a copy, or begin anew under another `name` and `output_prefix`."
             )
@@ -314,6 +333,15 @@ class Restorer:
     def _set_aside(self, partition: int, reason: str) -> None:
         self.stores.set_aside(partition, reason)
         self.observer.set_aside(partition, reason)
+
+
+def _read_back(store: StateStore, tally: Tally, given_up: Callable[[], bool]) -> Iterator[StoredWake]:
+    """Count all customers; what the index must hold of them. Raises GivenUp."""
+    customers = store.scan()
+    while some := list(islice(customers, SCAN_BATCH)):
+        if given_up():
+            raise GivenUp
+        yield from tally.take(some)
 
 
 def _entries(key: bytes, value: bytes) -> Iterator[StoredWake]:

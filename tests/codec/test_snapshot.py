@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from stream.codec import snapshot
 from stream.codec.snapshot import (
     SNAPSHOT_VERSION,
+    Census,
+    Tally,
     decode_profile,
     digest,
     encode_profile,
@@ -136,3 +138,29 @@ def test_a_digest_has_128_bits_and_tells_key_and_value_apart(a: bytes, b: bytes,
 
 def test_a_digest_is_the_same_on_every_machine() -> None:
     assert f"{digest(b'c-1042', b'state'):032x}" == (GOLDEN / "digest.hex").read_text().strip()
+
+
+KEYS = (b"c-1", b"c-2", b"c-3")
+CHANGELOGS = st.lists(st.tuples(st.sampled_from(KEYS), profiles() | st.none()), max_size=8)
+
+
+@settings(max_examples=60)
+@given(CHANGELOGS, st.integers(0, 8))
+def test_a_census_of_a_changelog_agrees_with_a_tally_of_its_newest_states(
+    changelog: list[tuple[bytes, Profile | None]], cut: int
+) -> None:
+    records = [(key, None if profile is None else encode_profile(profile)) for key, profile in changelog]
+    newest = [(key, state) for key, state in dict(records).items() if state is not None]
+    census, tally = Census(), Tally()
+
+    census.take(records[:cut])
+    census.take(records[cut:])
+
+    assert sorted(census.indexed()) == sorted(tally.take(newest))
+    assert (census.keys, census.digest) == (tally.keys, tally.digest)
+
+
+@pytest.mark.parametrize("state", [b"", b"\x09" * 80, encode_profile(a_revised_profile())[:60]])
+def test_a_census_refuses_bytes_that_are_no_state(state: bytes) -> None:
+    with pytest.raises(UnreadableState):
+        Census().take([(b"c-1", state)])

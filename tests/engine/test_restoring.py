@@ -1,4 +1,4 @@
-"""Copies are counted one at a time."""
+"""Whoever is restored is counted: copies one at a time, a rebuild while the changelog is read, or behind it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
-from stream.engine.restore import GivenUp, Restored, Restorer
-from tests.engine.shop import PROGRAM, shop
+from stream.codec.snapshot import wake_of
+from stream.engine.restore import MOST_COUNTED, GivenUp, Restored, Restorer
+from stream.errors import StartRefused
+from tests.engine.shop import PROGRAM, order, shop
 from tests.engine.world import Worker, World
 
 TURN_S = 10.0
@@ -51,3 +53,61 @@ async def test_one_that_is_as_it_was_left_waits_for_nobody() -> None:
 
     with restorer.counting:
         assert (await restored(restorer, False)).meta.keys == 1
+
+
+async def heard_of_again() -> World:
+    """A changelog that names customers several times, an erased one among them, and no copy."""
+    world = shop(4)
+    worker = Worker(world, PROGRAM)
+    await worker.assign(0)
+    await worker.settle()
+    world.send("c1", order("c1", world.now_ms, 10))
+    world.send("c2", None)
+    await worker.settle()
+    world.stores.clear()
+    return world
+
+
+def rebuilding(world: World, most_counted: int) -> Restorer:
+    restorer = Worker(world, PROGRAM, nonce="n2").engine.outside.restorer
+    restorer.most_counted = most_counted
+    return restorer
+
+
+@pytest.mark.parametrize("most_counted", [MOST_COUNTED, 2])
+async def test_a_rebuild_counts_the_newest_of_each_customer_and_names_their_wakes(most_counted: int) -> None:
+    world = await heard_of_again()
+
+    found = await restored(rebuilding(world, most_counted), *[False] * 20)
+
+    assert found.rebuilt and found.meta.keys == 3
+    assert world.stores[0].wakes == {(wake_of(state), key) for key, state in world.stores[0].customers.items()}
+    assert world.stores[0].customers.keys() == {b"c0", b"c1", b"c3"}
+
+
+@pytest.mark.parametrize("most_counted", [MOST_COUNTED, 2])
+async def test_a_state_topic_that_lost_a_customer_is_refused_however_it_is_counted(most_counted: int) -> None:
+    world = await heard_of_again()
+    lost = [record for record in world.topics["state", 0] if record.key != b"c1"]
+    assert len(lost) < len(world.topics["state", 0])
+    world.topics["state", 0][:] = lost
+
+    with pytest.raises(StartRefused, match="holds 2 customers, the last commit counted 3"):
+        await restored(rebuilding(world, most_counted), *[False] * 20)
+
+
+@pytest.mark.parametrize("most_counted", [MOST_COUNTED, 2])
+async def test_a_rebuild_can_be_given_up_until_all_wakes_are_named(most_counted: int) -> None:
+    world = await heard_of_again()
+    asked = 0
+
+    def never() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    await asyncio.to_thread(rebuilding(world, most_counted).restore, 0, never)
+    world.stores.clear()
+
+    with pytest.raises(GivenUp):
+        await restored(rebuilding(world, most_counted), *[False] * (asked - 1), True)
