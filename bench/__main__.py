@@ -12,6 +12,7 @@
 These have a command line of their own (`--help`):
 
     python -m bench.inprocess                      what an event costs, by phase, without Kafka
+    python -m bench.paired ../former .             two revisions by it, commit by commit in turns
     python -m bench curves                         against customers, definitions, event size, partitions, workers, ...
     python -m bench wakes                          1,000,000 wakes due at once; how late wakes are with millions pending
     python -m bench bare-wakes                     what such a storm writes, by a loop that only produces: its limit

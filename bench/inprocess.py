@@ -21,8 +21,9 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import Message, Producer
@@ -53,6 +54,12 @@ class Costs:
     changes: int = 0
     faults: int = 0  # pages of memory taken from the system
 
+    def add(self, seconds: dict[str, float], changes: int) -> None:
+        """One commit more."""
+        for phase, more in seconds.items():
+            self.seconds[phase] += more
+        self.changes += changes
+
     @property
     def us(self) -> dict[str, float]:
         """Microseconds per event, by phase."""
@@ -70,43 +77,56 @@ class Bench:
         )  # fmt: skip
         self.store = StateStore.open(folder, Memory.of(256 << 20))
         self.task = task_over(program, self.store, meta)
-        self._producer = Producer({
-            "bootstrap.servers": "127.0.0.1:1", "log_level": 0, "queue.buffering.max.messages": 2_000_000,
-        })  # fmt: skip
+        self._queue = queue()
 
     def run(self, messages: list[Message], commit: int, now_ms: int) -> Costs:
         """Take all in, `commit` of them at a time."""
-        costs, task, cpu = Costs(events=len(messages)), self.task, time.process_time
+        costs = Costs(events=len(messages))
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for first in range(0, len(messages), commit):
-            started = cpu()
-            for begin in range(first, min(first + commit, len(messages)), POLL_RECORDS):
-                records = messages[begin : min(begin + POLL_RECORDS, first + commit)]
-                task.process(Batch(0, 1, now_ms, records))
-            taken = cpu()
-            part = task.prepare()
-            prepared = cpu()
-            self._produce(part.records)
-            produced = cpu()
-            task.committed(part, 0, now_ms)
-            stored = cpu()
-            self._producer.purge()  # what was queued goes nowhere
-            self._producer.poll(0)
-            for phase, seconds in zip(
-                PHASES, (taken - started, prepared - taken, produced - prepared, stored - produced), strict=True
-            ):
-                costs.seconds[phase] += seconds
-            costs.changes += len(part.report.changes)
+            costs.add(
+                *measured(self.task, self._queue, partial(self._take, messages[first : first + commit], now_ms), now_ms)
+            )
         costs.faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
         return costs
 
-    def _produce(self, records: list[Produce]) -> None:
-        send = self._producer.produce
-        for record in records:
-            if record.headers:
-                send(record.topic, record.value, record.key, record.partition, headers=record.headers)
-            else:
-                send(record.topic, record.value, record.key, record.partition)
+    def _take(self, messages: list[Message], now_ms: int) -> None:
+        for begin in range(0, len(messages), POLL_RECORDS):
+            self.task.process(Batch(0, 1, now_ms, messages[begin : begin + POLL_RECORDS]))
+
+
+def measured(
+    task: PartitionTask, producer: Producer, take: Callable[[], None], now_ms: int
+) -> tuple[dict[str, float], int]:
+    """Let `take` bring something in, and commit it. Seconds of CPU by phase, and how many changes there were."""
+    cpu = time.process_time
+    instants = [cpu()]
+    take()
+    instants.append(cpu())
+    part = task.prepare()
+    instants.append(cpu())
+    _hand_over(producer, part.records)
+    instants.append(cpu())
+    task.committed(part, 0, now_ms)
+    instants.append(cpu())
+    producer.purge()  # what was queued goes nowhere
+    producer.poll(0)
+    seconds = {phase: end - begin for phase, begin, end in zip(PHASES, instants, instants[1:], strict=False)}
+    return seconds, len(part.report.changes)
+
+
+def queue() -> Producer:
+    """librdkafka's, with no broker behind it."""
+    return Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0, "queue.buffering.max.messages": 2_000_000})
+
+
+def _hand_over(producer: Producer, records: list[Produce]) -> None:
+    send = producer.produce
+    for record in records:
+        if record.headers:
+            send(record.topic, record.value, record.key, record.partition, headers=record.headers)
+        else:
+            send(record.topic, record.value, record.key, record.partition)
 
 
 def task_over(program: Program, store: StateStore, meta: Meta) -> PartitionTask:
@@ -124,7 +144,7 @@ def main() -> None:
     program = compile_program(load_definitions([given.definitions]))
     total = given.customers + given.events
     stream = events(total, Shoppers(given.customers), START_MS, 1.0, 1, every_customer_first=True)
-    messages = list(_messages(stream))
+    messages = list(messages_of(stream))
     now_ms = START_MS + total
     births, warm = messages[: given.customers], messages[given.customers :]
     runs: list[Costs] = []
@@ -148,7 +168,8 @@ def main() -> None:
         bench.store.close()
 
 
-def _messages(stream: Iterator[tuple[str, int, bytes]]) -> Iterator[Message]:
+def messages_of(stream: Iterator[tuple[str, int, bytes]]) -> Iterator[Message]:
+    """As librdkafka hands them out."""
     for offset, (customer_id, time_ms, value) in enumerate(stream):
         yield Message(
             topic="input", partition=0, offset=offset, key=customer_id.encode(), value=value, timestamp=(1, time_ms)

@@ -23,8 +23,8 @@ class Figure:
 
 WARM = Figure(23_204, "events/s", "one worker, 50,000 customers")
 COLD = Figure(16_801, "events/s", "one worker, 300,000 customers, cold cache")
-RESTORE = Figure(116_654, "customers/s", "restore from the state topic alone")
-REOPEN = Figure(151_626, "customers/s", "start with the local copy, after a kill")
+RESTORE = Figure(152_627, "customers/s", "restore from the state topic alone")
+REOPEN = Figure(149_761, "customers/s", "start with the local copy, after a kill")
 CHANGES = Figure(0.22, "changes/event", "customers who order, browse and fall silent")
 EVENT = Figure(277, "bytes", "an event")
 STATE = Figure(930, "bytes", "a customer's state record")

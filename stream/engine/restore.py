@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream.codec.journal import META_KEY, RESERVED, Meta, decode_meta
 from stream.codec.levels import NEWEST_LEVEL
@@ -70,6 +70,13 @@ class Restored:
     meta: Meta
     changelog_offset: int
     rebuilt: bool
+
+
+class _Read(NamedTuple):
+    """Of a whole changelog: its last meta, and its customers counted, if they are not too many."""
+
+    meta: Meta | None
+    census: Census | None
 
 
 @dataclass(slots=True)
@@ -189,7 +196,8 @@ class Restorer:
     ) -> Restored:
         store = self.stores.open(partition)
         try:
-            meta, census = self._read_all(partition, store, first, end, given_up)
+            read = self._read_all(partition, store, first, end, given_up)
+            meta = read.meta
             if meta is None:
                 if committed.offset is not None:
                     raise StartRefused(
@@ -204,17 +212,14 @@ class Restorer:
             if not self._names(meta, committed):
                 raise StartRefused(_disagreement(partition, meta, committed))
             with self._alone(given_up):
-                self._index(partition, store, meta, census, given_up)
+                self._index(partition, store, meta, read.census, given_up)
             store.write([], [], [], encode_local(end, meta))
         except BaseException:
             store.close()
             raise
         return Restored(store, meta, end, rebuilt=True)
 
-    def _read_all(
-        self, partition: int, store: StateStore, first: int, end: int, given_up: Callable[[], bool]
-    ) -> tuple[Meta | None, Census | None]:
-        """The last meta, and all customers counted, if they are not too many."""
+    def _read_all(self, partition: int, store: StateStore, first: int, end: int, given_up: Callable[[], bool]) -> _Read:
         meta_bytes: bytes | None = None
         census: Census | None = Census()
         for records, after in self.changelog.read(partition, first, end):
@@ -231,7 +236,7 @@ class Restorer:
                 if census.keys > self.most_counted:
                     census = None
             self.observer.restoring(partition, after - first, max(0, end - after))
-        return None if meta_bytes is None else decode_meta(meta_bytes), census
+        return _Read(None if meta_bytes is None else decode_meta(meta_bytes), census)
 
     def _index(
         self, partition: int, store: StateStore, meta: Meta, census: Census | None, given_up: Callable[[], bool]

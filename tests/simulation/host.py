@@ -83,6 +83,8 @@ class Surroundings(Protocol):
     broker: Broker
     deployed: int
     sweep_chunk: int
+    cache_customers: int
+    most_counted: int
 
     @property
     def wall_ms(self) -> int: ...

@@ -76,7 +76,10 @@ class Process(Host):
         self.revision = world.deployed
         definitions = PROGRAMS[self.revision]
         beginning = Beginning("earliest", partitions, lambda: f"{rng.getrandbits(32):08x}", self.wall.believed_ms)
-        restorer = Restorer(definitions, reads, reads, SimulatedStores(self, instance.disk), beginning, observer)
+        restorer = Restorer(
+            definitions, reads, reads, SimulatedStores(self, instance.disk), beginning, observer,
+            most_counted=world.most_counted,
+        )  # fmt: skip
         outside = Outside(
             self.source, self.transactions, reads, restorer, self.clock, self.die, self.reach, SimulatedControls(self)
         )

@@ -60,6 +60,7 @@ class World:
         self._cleaner = Random(f"cleaner {seed}")
         self.sweep_chunk = Random(f"chunk {seed}").choice((1, 1, 2, 5))
         self.cache_customers = Random(f"cache {seed}").choice((0, 4, 4, 20))  # most are fewer than there are customers
+        self.most_counted = Random(f"census {seed}").choice((0, 3, 100))  # of more a restored store is read back
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._timer = 0
         self._dead: list[Host] = []
