@@ -14,7 +14,7 @@ from lark import Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedT
 from stream.errors import Place, Problem
 from stream.rules.document import Written, open_brackets
 from stream.rules.grammar import parser
-from stream.rules.literals import unit_hint
+from stream.rules.literals import DURATION, UNIT_ADVICE, UNIT_MS, unit_hint
 
 MAX_LENGTH = 4_000
 """Longer than any rule a person reads; the largest in practice have 300 characters."""
@@ -25,6 +25,9 @@ MAX_DEPTH = 40
 _CONNECTIVES = frozenset({"AND", "OR", "NOT", "WHERE", "WITHIN", "BY", "UNLESS", "BEFORE", "THEN", "WITHOUT"})
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*')
 _FOUND_WORD = re.compile(r"[A-Za-z0-9_$.%]+|&&|\|\||===?|<>|[^\s]")
+_LAST_WORD = re.compile(r"[A-Za-z0-9]+$")
+_THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
+_UNIT_WORDS = {"millisecond": "ms", "second": "s", "sec": "s", "minute": "min", "hour": "h", "day": "d", "week": "w"}
 
 _INSTEAD = {
     "=": "write `==` to compare",
@@ -196,20 +199,38 @@ def _expected(error: UnexpectedInput) -> str | None:
     return " or ".join(said) or None
 
 
+def _hint_behind(last: str, word: str, rest: str) -> str | None:
+    """Advice when a unit, be it one of ours or an English word, or thousands stand apart from their number."""
+    if word == "ago" and DURATION.fullmatch(last):
+        return f"write `ago({last})`"
+    if not last.isdigit():
+        return None
+    if _THOUSANDS.match(rest):
+        return "numbers are written without separators"
+    if word in UNIT_MS:
+        return f"no space between number and unit: {last}{word}"
+    unit = _UNIT_WORDS.get(word.removesuffix("s"))
+    return f"write `{last}{unit}`" if unit else UNIT_ADVICE.get(word)
+
+
 def _hint(text: str, offset: int, ended: bool) -> str | None:
     if ended:
         return "a bracket stays open" if open_brackets(text) > 0 else None
     word = _word(text, offset)
-    lowered = word.lower()
+    lowered, before = word.lower(), text[:offset].rstrip()
+    if DURATION.fullmatch(word):
+        return f"a duration stands behind a comma: `, {word}`" if open_brackets(before) > 0 else None
     if unit := unit_hint(text[offset : offset + 40]):
         return unit
     if lowered in ("and", "or", "not", "in") and word != lowered:
         return f"write `{lowered}` in small letters"
+    if text.startswith(("=>", "=<"), offset):
+        return f"write `{text[offset + 1]}=`"
     if lowered in _INSTEAD:
         return _INSTEAD[lowered]
-    before = text[:offset].rstrip()
-    if before[-1:].isdigit() and lowered in ("ms", "s", "min", "h", "d", "w"):
-        return f"no space between number and unit: 30{lowered}"
+    last = _LAST_WORD.search(before)
+    if last is not None and (hint := _hint_behind(last.group(), lowered, text[offset:])):
+        return hint
     if re.search(r"[A-Za-z0-9_]$", before) and re.match(r"[A-Za-z]", word):
         return 'event names of several words stand in quotes: "Order Completed"'
     return None

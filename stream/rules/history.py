@@ -99,6 +99,10 @@ class HistoryChecker:
         if not arguments:
             self.world.report(syntax.place, f"`{name}` needs events", f"{name}()", hint=f"as in {word.usage}")
             return None
+        if word.prop is Prop.REQUIRED and self._names_no_event(arguments[0]):
+            hint, found = f"as in {word.usage}", arguments[0].text[:60]
+            self.world.report(arguments[0].place, f"`{name}` needs an event and its property", found, hint=hint)
+            return None
         selected = self.selector(arguments[0])
         window = self._window(syntax, name, word, arguments[1:])
         if selected is None or window is None:
@@ -117,6 +121,14 @@ class HistoryChecker:
             place=syntax.place, type=kind, text=syntax.text, word=name, selector=selected.selector, prop=selected.prop,
             window_ms=window[0], before_ms=window[1],
         )  # fmt: skip
+
+    def _names_no_event(self, argument: Syntax) -> bool:
+        """A name by itself, of nothing that is known: most likely a property's."""
+        path = argument.parts[0]
+        if argument.kind != "argument" or path.kind != "path" or len(path.parts) > 1:
+            return False
+        known = (KINDS, self.world.events, self.world.facts, self.world.dimensions)
+        return all(path.parts[0].value not in names for names in known)
 
     def _window(
         self, syntax: Syntax, name: str, word: HistoryWord, arguments: tuple[Syntax, ...]

@@ -218,6 +218,8 @@ WRONG = {
     "cuont(purchase)": (1, "no such function", "`count`"),
     "count()": (1, "needs events", None),
     "sum(purchase)": (5, "needs a property", None),
+    "sum(revenue, 30d)": (5, "needs an event and its property", "sum(purchase.revenue, 365d)"),
+    "sum(purchse.revenue)": (5, "no event has this name", "`purchase`"),
     "count(purchase.revenue)": (7, "not a property", None),
     "count(purchase, 0d)": (17, "too short", None),
     "count(purchase, orders)": (17, "fixed duration", "30d"),
