@@ -13,6 +13,7 @@ from lark import Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedT
 
 from stream.errors import Place, Problem
 from stream.rules.document import Written, open_brackets
+from stream.rules.functions import FUNCTIONS
 from stream.rules.grammar import parser
 from stream.rules.literals import DURATION, UNIT_ADVICE, UNIT_MS, unit_hint
 
@@ -25,7 +26,7 @@ MAX_DEPTH = 40
 _CONNECTIVES = frozenset({"AND", "OR", "NOT", "WHERE", "WITHIN", "BY", "UNLESS", "BEFORE", "THEN", "WITHOUT"})
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*')
 _FOUND_WORD = re.compile(r"[A-Za-z0-9_$.%]+|&&|\|\||===?|<>|[^\s]")
-_LAST_WORD = re.compile(r"[A-Za-z0-9]+$")
+_LAST_WORD = re.compile(r"[A-Za-z0-9_]+$")
 _THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
 _UNIT_WORDS = {"millisecond": "ms", "second": "s", "sec": "s", "minute": "min", "hour": "h", "day": "d", "week": "w"}
 
@@ -200,7 +201,10 @@ def _expected(error: UnexpectedInput) -> str | None:
 
 
 def _hint_behind(last: str, word: str, rest: str) -> str | None:
-    """Advice when a unit, be it one of ours or an English word, or thousands stand apart from their number."""
+    """Advice when a function stands without brackets; when a unit, be it one of ours or an English word, or thousands
+    stand apart from their number."""
+    if last in FUNCTIONS:
+        return f"as in {FUNCTIONS[last]}"
     if word == "ago" and DURATION.fullmatch(last):
         return f"write `ago({last})`"
     if not last.isdigit():
@@ -228,6 +232,8 @@ def _hint(text: str, offset: int, ended: bool) -> str | None:
         return f"write `{text[offset + 1]}=`"
     if lowered in _INSTEAD:
         return _INSTEAD[lowered]
+    if word == ")" and open_brackets(before) == 0:
+        return "no bracket is open here"
     last = _LAST_WORD.search(before)
     if last is not None and (hint := _hint_behind(last.group(), lowered, text[offset:])):
         return hint

@@ -9,7 +9,7 @@ from stream.rules.check_expression import ExpressionChecker
 from stream.rules.expressions import Syntax
 from stream.rules.functions import FUNCTIONS, HISTORY, LATER_FUNCTIONS, HistoryWord, Prop, Window
 from stream.rules.literals import MAX_DURATION_MS
-from stream.rules.names import did_you_mean
+from stream.rules.names import INSTANTS, did_you_mean
 from stream.rules.tree import (
     And,
     Arithmetic,
@@ -349,5 +349,10 @@ def unknown_function(world: World, syntax: Syntax, known: Iterable[str]) -> None
     name = syntax.parts[0].value
     if name in LATER_FUNCTIONS:
         world.report(syntax.place, f"`{name}` is not supported yet", f"{name}(...)", hint="it comes later")
+        return
+    if name in INSTANTS:
+        world.report(
+            syntax.place, f"`{name}` is no function", syntax.text[:60], hint=f"write `{name}` without brackets"
+        )
         return
     world.report(syntax.place, "there is no such function", name, hint=did_you_mean(name, known))

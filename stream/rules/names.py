@@ -26,6 +26,9 @@ WORDS = frozenset({
     "false", "null", "never", "now", "any", "page", "screen", "first_seen", "last_seen", "traits", "group",
     "properties", "context", "timestamp", "audience",
 })  # fmt: skip
+INSTANTS = ("now", "first_seen", "last_seen")
+"""They stand bare, without brackets."""
+
 CASE_KEYS = frozenset({"at", "in", "not_in", "entered", "exited", "facts"})
 """Keys of an `expect` row, where dimensions stand beside them."""
 

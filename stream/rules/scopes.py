@@ -8,7 +8,7 @@ from stream.rules.check_expression import ExpressionChecker
 from stream.rules.expressions import Syntax
 from stream.rules.functions import FUNCTIONS, VALUES
 from stream.rules.history import HistoryChecker, everything, unknown_function
-from stream.rules.names import did_you_mean
+from stream.rules.names import INSTANTS, did_you_mean
 from stream.rules.tree import Fact, FirstSeen, Leaf, Node, Now, Property, StageOf, Trait, TraitDeclaration, Type
 from stream.rules.world import World
 
@@ -75,8 +75,10 @@ class CustomerScope:
             world.report(place, "`otherwise` is the condition of a dimension's last stage, alone", name)
         elif name in ("context", "properties", "timestamp"):
             world.report(place, f"`{name}` means something only inside `where`", name)
+        elif any(name in stages for stages in world.dimensions.values()):
+            world.report(place, "a stage stands in quotes", name, hint=f'write "{name}"')
         else:
-            known = {*world.facts, *world.dimensions, *world.events, "now", "first_seen", "last_seen"}
+            known = {*world.facts, *world.dimensions, *world.events, *INSTANTS}
             hint = did_you_mean(name, known)
             world.report(place, "nothing has this name", name, "a fact, a dimension or a declared event", hint)
         return None

@@ -219,6 +219,7 @@ WRONG = {
     "count()": (1, "needs events", None),
     "sum(purchase)": (5, "needs a property", None),
     "sum(revenue, 30d)": (5, "needs an event and its property", "sum(purchase.revenue, 365d)"),
+    "now() - last(purchase)": (1, "`now` is no function", "without brackets"),
     "sum(purchse.revenue)": (5, "no event has this name", "`purchase`"),
     "count(purchase.revenue)": (7, "not a property", None),
     "count(purchase, 0d)": (17, "too short", None),
@@ -308,6 +309,12 @@ def test_a_text_compared_with_a_dimension_must_be_one_of_its_stages() -> None:
         (found,) = problems(text + quoted)
         assert "no such stage" in found.message and found.hint == "did you mean `inactive`?"
         assert found.place.column == (column if not when.startswith('"') else 7)
+
+
+def test_a_stage_without_quotes_is_told_to_stand_in_them() -> None:
+    text = dimension("new: orders == 1", "inactive: otherwise") + "segments:\n  s:\n    when: d == inactive\n"
+    (found,) = problems(text)
+    assert (found.message, found.hint) == ("a stage stands in quotes", 'write "inactive"')
 
 
 def test_facts_that_double_each_other_are_bounded() -> None:

@@ -73,6 +73,8 @@ BROKEN = {
     "a => 2": (3, "`=`", "`>=`"),
     "a =< 2": (3, "`=`", "`<=`"),
     "a > 1,000": (6, "`,`", "without separators"),
+    "silent a 90d": (8, "`a`", "silent(purchase, "),
+    "count(a)) > 3": (9, "`)`", "no bracket is open"),
     "a where b": (3, "`where`", "inside a function"),
     "a # b": (3, "#", "block"),
     "a ==": (5, "the end", None),
