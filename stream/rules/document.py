@@ -343,13 +343,20 @@ def _unquoted(raw: str) -> Iterator[tuple[str, int]]:
             index += 1
 
 
+_QUOTED_AT_THE_END = re.compile(r"[:\-]\s+[\"'](.*)[\"']\s*$")
+
+
 def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     index = mark.index if mark is not None else 0
     line_start = source.text.rfind("\n", 0, index) + 1
     before = source.text[max(line_start, index - LOOKED_BACK) : index]
-    hint = None
-    if re.search(r"[:\-]\s+[\"'].*[\"']\s*$", before):
+    hint, quoted = None, _QUOTED_AT_THE_END.search(before)
+    if source.text[index : index + 1] == "\t":
+        hint = "indent with spaces, not with tabs"
+    elif quoted and open_brackets(quoted.group(1)) > 0:
+        hint = "quotes within quotes: leave the outer ones away, or make them of the other kind"
+    elif quoted:
         hint = "an expression that begins with a quote must stand in quotes as a whole: '\"A b\".revenue > 1'"
     elif "{" in before:
         hint = "inside { } an expression with commas or brackets must stand in quotes"

@@ -15,11 +15,11 @@ MAX_TEXT = 4_000
 """Characters of a documentation text."""
 
 
-def mapping(world: World, value: Value | None, what: str) -> YamlMapping | None:
-    """A mapping; `what` names it in the error."""
+def mapping(world: World, value: Value | None, what: str, hint: str | None = None) -> YamlMapping | None:
+    """A mapping; `what` names it in the error, `hint` says what to write."""
     if isinstance(value, YamlMapping):
         return value
-    _report_kind(world, value, what, "a mapping")
+    _report_kind(world, value, what, "a mapping", hint)
     return None
 
 
@@ -92,11 +92,12 @@ def check_keys(
         world.report(entry.key.place, f"{what} has no such key", key[:60], expected, did_you_mean(key, known_keys))
 
 
-def _report_kind(world: World, value: Value | None, what: str, expected: str) -> None:
+def _report_kind(world: World, value: Value | None, what: str, expected: str, hint: str | None = None) -> None:
     if value is None or isinstance(value, Broken):
         return
     found = {Listing: "a list", YamlMapping: "a mapping"}.get(type(value), "nothing")
     if isinstance(value, Scalar) and not value.is_empty:
         found = value.value[:60]
-    hint = "the value stands in { } for YAML: put the expression in quotes" if expected == "an expression" else None
-    world.report(value.place, f"{what} is not what belongs here", found, expected, hint if found[:2] == "a " else None)
+    if expected == "an expression" and isinstance(value, Listing | YamlMapping):
+        hint = "the value stands in { } for YAML: put the expression in quotes"
+    world.report(value.place, f"{what} is not what belongs here", found, expected, hint)

@@ -88,7 +88,8 @@ def _take_merged(world: World, sections: Sections, entry: Entry) -> None:
         sections.group = []
     if isinstance(entry.value, Scalar) and entry.value.is_empty:
         return  # `facts:` with nothing below is an empty block
-    if (block := fields.mapping(world, entry.value, f"`{key}`")) is not None:
+    hint = "each begins with its name and a colon, without a dash" if isinstance(entry.value, Listing) else None
+    if (block := fields.mapping(world, entry.value, f"`{key}`", hint)) is not None:
         getattr(sections, key).extend(block.entries)
 
 

@@ -66,7 +66,7 @@ class SegmentText:
 def read_segment(world: World, entry: Entry) -> SegmentText:
     """The segment's fields and untyped expressions."""
     text = SegmentText(entry.key, salt=entry.key.value)
-    block = fields.mapping(world, entry.value, "a segment")
+    block = fields.mapping(world, entry.value, "a segment", "its condition stands below it: `when: orders >= 1`")
     if block is None:
         return text
     fields.check_keys(world, block, KEYS, "a segment", LATER)

@@ -49,7 +49,7 @@ class DimensionText:
 
 def read_dimension(world: World, entry: Entry) -> DimensionText:
     """The stages' names and untyped conditions."""
-    block = fields.mapping(world, entry.value, "a dimension")
+    block = fields.mapping(world, entry.value, "a dimension", "its stages stand below it, as a list: `stages:`")
     if block is None:
         return DimensionText(entry.key, [], None)
     fields.check_keys(world, block, KEYS, "a dimension", LATER)

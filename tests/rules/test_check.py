@@ -409,6 +409,19 @@ def test_stages_that_somebody_can_reach_are_not_refused(stages: tuple[str, ...])
     assert problems(dimension(*stages)) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("segments:\n  s: orders >= 1\n", "a segment is not what belongs here", "`when: orders >= 1`"),
+        ("segments:\n  - s: {when: orders >= 1}\n", "`segments` is not what belongs here", "without a dash"),
+        ("dimensions:\n  d: [new: orders == 1]\n", "a dimension is not what belongs here", "`stages:`"),
+    ],
+)
+def test_what_stands_one_level_off_is_told_where_it_belongs(text: str, message: str, hint: str) -> None:
+    (found,) = problems(HEAD + text)
+    assert found.message == message and hint in (found.hint or "")
+
+
 def test_stages_as_a_mapping_are_refused_for_their_order_counts() -> None:
     found = problems(HEAD + "dimensions:\n  d:\n    stages: {a: otherwise}\n")
     assert places(found) == [(LINES + 3, 13)] and "order counts" in found[0].message

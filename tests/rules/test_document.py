@@ -59,6 +59,18 @@ def test_an_expression_that_begins_with_a_quote_gets_the_hint_to_quote_it_whole(
     assert "in quotes as a whole" in (found[0].hint or "")
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('a: "count("X") > 1"\n', "quotes within quotes"),
+        ("a:\n\tb: c\n", "not with tabs"),
+        ("a: b: c\n", "`: ` must stand in quotes"),
+    ],
+)
+def test_what_is_no_yaml_gets_the_hint_that_fits(text: str, hint: str) -> None:
+    assert hint in (read(text)[1][0].hint or "")
+
+
 # (how the value is written, what it says, offset in it, place of that offset in the file)
 WRITTEN = {
     "plain": ("a: one two\n", "one two", 4, (1, 8)),
