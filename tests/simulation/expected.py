@@ -59,7 +59,9 @@ def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
     _silence(expected, sent.customer, life, time_ms)
     now_ms = max(life.judged_ms, time_ms)
     by_time = _answers(life, now_ms) if life.events else None
-    due = _turns(life) | (set() if life.parked_ms is None else {max(life.parked_ms, life.judged_ms)})
+    due = {turn for turn in _turns(life) if turn > life.looked_ms}
+    if life.parked_ms is not None:
+        due.add(max(life.parked_ms, life.judged_ms))
     passed_over = by_time is not None and not _matters(life, sent.kind, time_ms) and now_ms not in due
     life.events.append((time_ms, sent.kind))
     life.judged_ms = now_ms
