@@ -26,7 +26,7 @@ MAX_DEPTH = 40
 _CONNECTIVES = frozenset({"AND", "OR", "NOT", "WHERE", "WITHIN", "BY", "UNLESS", "BEFORE", "THEN", "WITHOUT"})
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*')
 _FOUND_WORD = re.compile(r"[A-Za-z0-9_$.%]+|&&|\|\||===?|<>|[^\s]")
-_LAST_WORD = re.compile(r"[A-Za-z0-9_]+$")
+_LAST_WORD = re.compile(r"[A-Za-z0-9_.]+$")
 _THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
 _UNIT_WORDS = {"millisecond": "ms", "second": "s", "sec": "s", "minute": "min", "hour": "h", "day": "d", "week": "w"}
 
@@ -208,7 +208,7 @@ def _hint_behind(last: str, word: str, rest: str) -> str | None:
     if word == "ago" and DURATION.fullmatch(last):
         return f"write `ago({last})`"
     if not last.isdigit():
-        return None
+        return unit_hint(last + word)
     if _THOUSANDS.match(rest):
         return "numbers are written without separators"
     if word in UNIT_MS:

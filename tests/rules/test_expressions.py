@@ -69,6 +69,8 @@ BROKEN = {
     "a > 30d ago": (9, "`ago`", "`ago(30d)`"),
     "a > 30 days": (8, "`days`", "`30d`"),
     "a > 2 months": (7, "`months`", "no fixed length"),
+    "a > 1.5 d": (9, "`d`", "36h"),
+    "a.count b": (9, "`b`", "in quotes"),
     "a > 1 hour": (7, "`hour`", "`1h`"),
     "a => 2": (3, "`=`", "`>=`"),
     "a =< 2": (3, "`=`", "`<=`"),
