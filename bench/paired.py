@@ -6,8 +6,9 @@
 
 A machine's speed changes from one minute to the next by more than most changes to the code are worth. Here each tree
 has a process of its own, only one of them works at a time, a tenth of a second each, and every commit's CPU time is
-divided by the first tree's beside it: a tree against itself gave 1.011, 1.000 and 1.009 on a machine where single runs
-of `bench.inprocess` differed by a tenth. Loads and measuring are this tree's, `stream` is theirs; compiled, if it is.
+divided by the first tree's beside it: two copies of one tree gave 1.001, 0.991 and, with wakes, 1.012 on a machine
+where single runs of `bench.inprocess` differed by a tenth. Loads and measuring are this tree's, `stream` is theirs,
+compiled if it is.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ OURS = ("bench", "tests")
 COMMIT_EVENTS, COMMIT_WAKES = 4_000, 500
 WARM_UP = 2
 """Commits of each before it counts."""
+LEAST_ROUNDS = 2
 LEAD_MS = 60_000
 
 Costs = dict[str, float]
@@ -80,8 +82,10 @@ def main() -> None:
         _work(given, program)
         return
     with tempfile.TemporaryDirectory(prefix="segmenter-paired-") as folder:
-        sides = [_start(tree, Path(folder) / str(number), given) for number, tree in enumerate(given.trees)]
+        sides: list[Side] = []
         try:
+            for number, tree in enumerate(given.trees):
+                sides.append(_start(tree, Path(folder) / str(number), given))
             for number in range(WARM_UP + given.rounds):
                 for side in sides if number % 2 else reversed(sides):
                     costs = side.commit()
@@ -100,7 +104,7 @@ def _start(tree: Path, place: Path, given: argparse.Namespace) -> Side:
     place.mkdir()
     for name in OURS:
         (place / name).symlink_to(ROOT / name)
-    (place / "stream").symlink_to((tree / "stream").resolve(strict=True))
+    (place / "stream").symlink_to((tree / "stream").resolve())
     process = subprocess.Popen(
         [
             sys.executable, "-m", "bench.paired", "--side", "--definitions", str(given.definitions), "--customers",
@@ -177,6 +181,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=60, help="commits of each tree")
     parser.add_argument("--side", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    for tree in given.trees:
+        if not (tree / "stream").is_dir():
+            parser.error(f"{tree}: found no folder `stream`, expected a checkout")
+    if given.rounds < LEAST_ROUNDS:
+        parser.error(f"--rounds {given.rounds}: of fewer than {LEAST_ROUNDS} there are no quartiles")
     given.definitions = given.definitions.resolve()
     return given
 

@@ -4,7 +4,7 @@
 `cloudevents`, `limits`, `instants`    what `inbound` reads: envelopes, bounds of a payload, RFC 3339
 `outbound`     a Change or a Profile -> the value and headers of what is published
 `wide_json`    JSON of whatever number an expression comes to
-`snapshot`     a Profile <-> the bytes kept in the store and the changelog (versioned)
+`snapshot`     a Profile <-> the bytes kept in the store and the changelog (versioned), and their sum
 `journal`      what a commit did, and where a partition stands, <-> bytes (versioned)
 `definitions`  the text of definitions <-> the record that travels with the state
 `control`      what is held <-> records of the control topic

@@ -1,4 +1,4 @@
-"""A customer's state as bytes, for the store and the changelog.
+"""A customer's state as bytes, for the store and the changelog; and what proves that none of a partition is missing.
 
     byte 0       version
     byte 1       how the body is written: 0 orjson, 1 exact (numbers wider than 64 bits)
@@ -168,7 +168,7 @@ class Tally:
 
 class Census:
     """All customers of a changelog that is read from its beginning: of a key's records the newest counts. Remembers
-    some 200 bytes of each, so that nobody has to read back what was written: 1 us a customer, and RocksDB's share."""
+    170 bytes of each, so that nobody has to read back what was written: 1 us a customer, and RocksDB's share."""
 
     def __init__(self) -> None:
         self._newest: dict[bytes, bytes] = {}  # key -> digest, then `indexed_ms` as in the state, then whether parked

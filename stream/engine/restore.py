@@ -43,7 +43,7 @@ SCAN_BATCH = 2_000
 """Customers per write while the wake index is built: bounds memory, large enough to be fast."""
 
 MOST_COUNTED = 500_000
-"""Customers of a partition who are counted while the changelog is read, for which 220 bytes of each are remembered; of
+"""Customers of a partition who are counted while the changelog is read, for which 170 bytes of each are remembered; of
 more the store is read back."""
 
 
@@ -83,8 +83,9 @@ class _Read(NamedTuple):
 class Restorer:
     """What restoring needs; one for the worker, `restore` is called from a worker thread per partition.
 
-    Customers are counted for one partition at a time: two threads that want Python's lock all the time take a quarter
-    longer than one after the other (docs/performance.md). What waits for the broker or the disk goes on beside.
+    A store is read, and its index written, for one partition at a time: two threads that want Python's lock all the
+    time take a quarter longer than one after the other (docs/performance.md). What waits for the broker or the disk
+    goes on beside.
     """
 
     program: Program

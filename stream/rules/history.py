@@ -124,8 +124,10 @@ class HistoryChecker:
 
     def _names_no_event(self, argument: Syntax) -> bool:
         """A name by itself, of nothing that is known: most likely a property's."""
+        if argument.kind != "argument":
+            return False
         path = argument.parts[0]
-        if argument.kind != "argument" or path.kind != "path" or len(path.parts) > 1:
+        if path.kind != "path" or len(path.parts) > 1:
             return False
         known = (KINDS, self.world.events, self.world.facts, self.world.dimensions)
         return all(path.parts[0].value not in names for names in known)

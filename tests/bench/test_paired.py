@@ -30,6 +30,13 @@ def test_each_tree_has_a_line_and_the_first_is_compared_with_itself(of: list[str
     assert found[0] is not None and float(found[0][2]) == 1.0
 
 
+def test_a_folder_that_is_no_checkout_is_named_before_anything_starts(tmp_path: Path) -> None:
+    done = paired(".", str(tmp_path))
+
+    assert done.returncode == 2
+    assert f"{tmp_path}: found no folder `stream`" in done.stderr
+
+
 def test_a_tree_that_fails_is_named_with_what_it_said(tmp_path: Path) -> None:
     (tmp_path / "stream").mkdir()
     (tmp_path / "stream" / "__init__.py").write_text("raise RuntimeError('broken on purpose')")

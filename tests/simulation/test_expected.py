@@ -10,7 +10,8 @@ from stream.core.events import Erasure, Event
 from tests.oracle.history import Log, Oracle, Step
 from tests.simulation.check import history, of_one_revision
 from tests.simulation.client import INPUT, JOURNAL
-from tests.simulation.definitions import BREAKS, DEFINITIONS
+from tests.simulation.definitions import BREAKS, BROWSING_MS, DEFINITIONS, KEEN_MS
+from tests.simulation.events import BROWSE, PURCHASE, Sent
 from tests.simulation.expected import expect
 from tests.simulation.items import program
 from tests.simulation.lives import Row
@@ -37,6 +38,25 @@ def test_the_expectation_is_what_the_oracle_tells(seed: int) -> None:
             told = sorted(map(row_of, Oracle(DEFINITIONS).run(log)), key=lambda row: row[0])
 
             assert told == sorted(expect(items).rows, key=lambda row: row[0])
+
+
+def test_of_a_held_answer_that_came_and_went_a_late_event_tells_nothing() -> None:
+    def sent(kind: str, at_ms: int) -> Sent:
+        return Sent("c", kind, at_ms, at_ms, f"m-{kind}-{at_ms}")
+
+    released_ms = BROWSING_MS + KEEN_MS
+    items = [
+        (0, ("hold", 0, "segment/keen")),
+        (0, ("record", 9, sent(PURCHASE, 1))),
+        (1, ("record", 9, sent(PURCHASE, 2))),
+        (2, ("record", 9, sent(BROWSE, 3))),
+        (3, ("clock", released_ms, None)),
+        (3, ("record", released_ms, sent("other", 0))),
+        (4, ("release", released_ms, "segment/keen")),
+        (4, ("clock", released_ms, None)),
+    ]
+
+    assert [row[2] for row in expect(items).rows] == ["lifecycle", "browsing", "browsing"]
 
 
 def oracle_log(world: World, partition: int, items: list) -> Log:
