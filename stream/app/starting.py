@@ -29,6 +29,9 @@ from stream.store.ahead import Ahead
 RECORD_ROOM_BYTES = 32 << 10
 """For what stands beside the text: since when cells are kept, and the rest of a journal record."""
 
+AGREE_MS = 100
+"""Clocks that differ by less agree, as far as anybody who reads of them cares."""
+
 CLOCK_REMEDY = "set the clocks right (NTP) on this machine and on the brokers"
 
 log = structlog.get_logger()
@@ -124,8 +127,9 @@ def check_clock(skew: Skew) -> None:
 
 
 def skew_text(skew: Skew) -> str:
-    """The difference in words, as precise as it was measured."""
-    if not skew.ahead_ms:
-        return "this machine's clock and the broker's agree"
+    """The difference in words; what is of no account is none."""
+    assert skew.ahead_ms is not None, "only a measured one has words"
+    if abs(skew.ahead_ms) < AGREE_MS:
+        return f"this machine's clock and the broker's agree to {AGREE_MS / 1000} s"
     where = "ahead of" if skew.ahead_ms > 0 else "behind"
     return f"found this machine's clock {abs(skew.ahead_ms) / 1000:.3f} s {where} the broker's, expected at most 2 s"

@@ -48,7 +48,7 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
     def delivered(error: KafkaError | None, message: Message) -> None:
         kind, stamp_ms = message.timestamp()
         if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
-            broker_clock.appended(stamp_ms, sent_ms, monotonic_ms())
+            broker_clock.appended(stamp_ms, sent_ms)
 
     config = producer_config(settings) | {
         "transactional.id": f"{settings.transactional_id}-probe",
@@ -67,5 +67,5 @@ def measure_skew(settings: Settings, clock: Callable[[], int], look: Look | None
         producer.abort_transaction(CALL_S)
     except KafkaException as exception:
         return Skew(None, describe(error_of(exception)))
-    ahead_ms = broker_clock.ahead_ms(clock(), monotonic_ms())
+    ahead_ms = broker_clock.ahead_ms(clock)
     return Skew(ahead_ms, "" if ahead_ms is not None else f"{journal}: no append time came back", broker_clock)

@@ -119,7 +119,7 @@ class KafkaTransactions:
             log.warning("producer_renewed", seconds=round(time.monotonic() - started, 3))
 
     def ahead_ms(self) -> int | None:
-        return self._broker_clock.ahead_ms(self._clock(), monotonic_ms())
+        return self._broker_clock.ahead_ms(self._clock)
 
     def meta_offset(self, partition: int) -> int | None:
         return self._meta_offsets.get(partition)
@@ -175,7 +175,7 @@ class KafkaTransactions:
             return
         kind, append_ms = message.timestamp()
         if kind == TIMESTAMP_LOG_APPEND_TIME:
-            self._broker_clock.appended(append_ms, self._begun_ms, monotonic_ms())
+            self._broker_clock.appended(append_ms, self._begun_ms)
 
     def _on_state(self, error: KafkaError | None, message: Message) -> None:
         partition, offset = message.partition(), message.offset()

@@ -75,7 +75,11 @@ def test_clocks_may_differ_by_as_much_as_while_a_worker_runs(ahead_ms: int | Non
 def test_a_difference_of_clocks_is_told_with_its_direction() -> None:
     assert "3.000 s ahead of" in skew_text(Skew(3000))
     assert "3.000 s behind" in skew_text(Skew(-3000))
-    assert skew_text(Skew(0)).endswith("agree")
+
+
+@pytest.mark.parametrize("ahead_ms", [-99, -1, 0, 1, 99])
+def test_clocks_that_differ_by_next_to_nothing_agree(ahead_ms: int) -> None:
+    assert skew_text(Skew(ahead_ms)).endswith("agree to 0.1 s")
 
 
 def test_the_doctor_says_of_every_check_what_it_found_when_no_broker_answers(nobody: Settings) -> None:

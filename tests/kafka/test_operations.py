@@ -57,7 +57,7 @@ def test_the_doctor_finds_nothing_wrong_before_the_first_start_and_while_the_wor
         "message limits", "retention", "offsets", "state", "clock",
     }  # fmt: skip
     assert all(line.startswith("ok: ") for line in before.values()), before
-    assert before["clock"] == "ok: this machine's clock and the broker's agree"
+    assert before["clock"] == "ok: this machine's clock and the broker's agree to 0.1 s"
     assert "this worker runs" in running["data_dir"]
     assert before["state"] == "ok: 0 of 2 partitions committed by these definitions or earlier"
     assert worker.get("/readyz")[0] == 200  # the doctor fenced nobody

@@ -68,15 +68,17 @@ class SimulatedTransactions:
         self._begun = False
         self._begun_ms = 0
         self._unsent: list[Produce] = []
-        self._broker_clock = BrokerClock()
-        self._broker_clock.appended(host.world.wall_ms, host.world.wall_ms, host.world.wall_ms)  # measured at the start
+        self._broker_clock = BrokerClock(
+            lambda: host.world.wall_ms
+        )  # the world's time is every machine's monotonic clock
+        self._broker_clock.appended(host.world.wall_ms, host.world.wall_ms)  # measured at the start
         self._meta_offsets: dict[int, int] = {}
 
     def begin(self) -> None:
         self._host.reach("begin")
         assert not self._begun, "a transaction is open already"
         self._begun = True
-        self._begun_ms = self._host.world.wall_ms  # the world's time is every machine's monotonic clock
+        self._begun_ms = self._host.world.wall_ms
 
     def produce(self, records: Iterable[Produce]) -> None:
         host = self._host
@@ -122,7 +124,7 @@ class SimulatedTransactions:
         self._unsent = []
 
     def ahead_ms(self) -> int | None:
-        return self._broker_clock.ahead_ms(self._host.clock(), self._host.world.wall_ms)
+        return self._broker_clock.ahead_ms(self._host.clock)
 
     def meta_offset(self, partition: int) -> int | None:
         return self._meta_offsets.get(partition)
@@ -131,7 +133,7 @@ class SimulatedTransactions:
         world = self._host.world
         offset = world.broker.produce(self._id, epoch, record)
         if record.topic == JOURNAL:
-            self._broker_clock.appended(world.wall_ms, self._begun_ms, world.wall_ms)
+            self._broker_clock.appended(world.wall_ms, self._begun_ms)
         elif record.topic == STATE and record.key == META_KEY:
             self._meta_offsets[record.partition] = offset
 
