@@ -1,7 +1,8 @@
 """The open twin of a strict schema: what readers validate with.
 
 The strict schema says what the processor may write. A reader must pass over what it does not know, so the twin
-takes unknown fields, and where the strict schema is marked `x-open: FIELD` also objects whose FIELD is new.
+takes unknown fields, and where the strict schema is marked `x-open: FIELD` also objects whose FIELD is new; where an
+`enum` is marked `x-open: true`, any text.
 
     python schemas/open_twin.py        writes every twin anew
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-STRICT = ("segment-change.v1.schema.json", "segment-membership.v1.schema.json")
+STRICT = ("segment-change.v1.schema.json", "segment-membership.v1.schema.json", "headers.v1.schema.json")
 
 _CLOSED = ("additionalProperties", "unevaluatedProperties")
 _MARK = "x-open"
@@ -42,7 +43,10 @@ def _opened(part: Any, whole: dict[str, Any]) -> Any:
         for key, value in part.items()
         if key != _MARK and not (key in _CLOSED and value is False)
     }
-    if _MARK in part:
+    if part.get(_MARK) is True:
+        del opened["enum"]
+        opened["type"] = "string"
+    elif _MARK in part:
         opened["oneOf"].append(_anything_new(part[_MARK], part["oneOf"], whole))
     return opened
 

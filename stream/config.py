@@ -58,7 +58,13 @@ OWNED = frozenset({
 SECRET_SETTINGS = frozenset({"api_token"})
 """Of these the file may only name where they are."""
 
-SECRET_PROPERTY = re.compile(r"password|secret|private\.key|\.pem$|assertion|sasl\.oauthbearer\.config$")
+SECRET_PROPERTY = re.compile(r"password|secret|private\.key|\.pem$|assertion|jaas|sasl\.oauthbearer\.config$")
+
+JAVA_PROPERTIES = {
+    "sasl.jaas.config": "`sasl.username` and `sasl.password`",
+    "ssl.truststore.location": "`ssl.ca.location`, a file of PEM certificates",
+}
+"""What Java's clients call otherwise, and what librdkafka has in its place."""
 
 SHARED = {"cache_customers": 100, "cache_memory_bytes": 8 << 20, "definitions_rate": 10}
 """The worker's budgets, each divided among its processes, and the least that one of them can do with."""
@@ -435,6 +441,8 @@ def _kafka_property(key: str, value: Any) -> str | SecretStr:
             "metadata.broker.list": "`bootstrap.servers`",
         }.get(key, "it to be left to the worker, whose promises rest on it")
         raise Wrong("a property that the worker owns", hint, key)
+    if key in JAVA_PROPERTIES:
+        raise Wrong("a property of Java's clients", JAVA_PROPERTIES[key], key)
     if isinstance(value, _Unresolved):
         raise Wrong(value.found, value.expected, key)
     if isinstance(value, SecretStr):
@@ -527,6 +535,8 @@ def _lines(problem: Any, given: Mapping[str, Any]) -> list[str]:
     if isinstance(cause, Wrong) and cause.found is not None:
         return [f"{where}: found {cause.found}, expected {cause.expected}"]
     found = problem["input"]
+    if key == "kafka":  # a password may stand in it
+        return [f"{where}: found {type(found).__name__}, expected {expected}"]
     if problem["type"] in ("greater_than_equal", "less_than_equal") and field.endswith(("_ms", "_bytes")):
         found = format_quantity(found, UNITS_MS if field.endswith("_ms") else UNITS_BYTES)
     return [f"{where}: found {_shown(found)}, expected {expected}"]

@@ -157,6 +157,29 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated() -> None:
     assert "canary" not in line
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kafka: 'sasl.password=canary'\n",
+        "kafka: [{sasl.password: canary}]\n",
+        "kafka: {bootstrap.servers: 'localhost:1', sasl.jaas.config: 'LoginModule password=\"canary\";'}\n",
+        "kafka: {bootstrap.servers: 'localhost:1', sasl.jaas.config: {file: /nowhere/canary}}\n",
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(write, text: str) -> None:
+    (line,) = problems(write(text), name="shop", definitions="x")
+
+    assert line.startswith("kafka") and "found" in line and "expected" in line
+    assert "canary" not in line
+
+
+def test_of_javas_properties_the_ones_in_their_place_are_named(write) -> None:
+    path = write("kafka: {bootstrap.servers: 'localhost:1', ssl.truststore.location: /a.jks, sasl.jaas.config: x}\n")
+
+    jaas, store = sorted(problems(path, name="shop", definitions="x"))
+    assert "`sasl.username` and `sasl.password`" in jaas and "`ssl.ca.location`" in store
+
+
 def test_an_unreadable_secret_is_named_by_its_file(write) -> None:
     path = write("kafka: {bootstrap.servers: 'localhost:1', sasl.password: {file: /nowhere/x}}\n")
 

@@ -55,6 +55,7 @@ RESTART_AFTER_S = 1.0
 CATCH_UP_S = 5.0
 RATE_WINDOW_S = 3.0
 PARTITIONS = 4
+WORKER_SETTINGS = "worker.yaml"
 
 
 class WorkerKeepsFailing(SegmenterError):
@@ -116,6 +117,7 @@ class Demo:
             dimensions = [definition.name for definition in program.definitions if not definition.is_segment]
             self._picks = Picks(dimensions, LINES_PER_SECOND if self.plain else ROWS_PER_SECOND)
             stack.callback(self._stop_worker)
+            self._tell_what_to_try(settings, folder, address)
             self._play(settings, folder)
         self._sum_up()
 
@@ -125,7 +127,7 @@ class Demo:
         properties = settings.kafka_properties()
         start_ms = now_ms() - SHOP_YEARS * 365 * DAY_MS
         clock = ShopClock(now_ms(), start_ms, DAYS_PER_SECOND * DAY_MS / 1000)
-        arguments = [str(folder / "worker.yaml"), str(clock.started_ms), str(clock.shop_start_ms), str(clock.speed)]
+        arguments = [str(folder / WORKER_SETTINGS), str(clock.started_ms), str(clock.shop_start_ms), str(clock.speed)]
         self._command = [sys.executable, "-m", "stream.app.demo_worker", *arguments]
         self._log = folder / "worker.log"
         self._start_worker()
@@ -227,9 +229,18 @@ class Demo:
 
     # -- words
 
+    def _tell_what_to_try(self, settings: Settings, folder: Path, address: str) -> None:
+        self.view.beside = (
+            f"in a second terminal: segmenter verify --config {folder / WORKER_SETTINGS}; or status, or explain CUSTOMER",
+            f"or read {settings.topics.changes} from {address}, metrics from http://{settings.listen}/metrics",
+        )
+        if self.plain:
+            for line in self.view.beside:
+                self._say(line)
+
     def _settings(self, folder: Path, address: str) -> Settings:
         prefix = "" if self.broker is None else f"demo-{uuid.uuid4().hex[:6]}-"
-        path = folder / "worker.yaml"
+        path = folder / WORKER_SETTINGS
         path.write_text(
             yaml.safe_dump(
                 {

@@ -18,7 +18,7 @@ from stream.app.demo_picks import headline
 LATEST = 16
 """Changes kept for the screen."""
 
-BESIDE_LATEST = 16
+BESIDE_LATEST = 18
 """Lines of the screen that the latest changes leave to the rest."""
 
 NOTES = 2
@@ -38,6 +38,7 @@ class ShopView:
     shop_time: str = ""
     worker: str = "starting"
     notes: deque[str] = field(default_factory=lambda: deque(maxlen=NOTES))
+    beside: tuple[str, ...] = ()  # what a second terminal can do meanwhile
 
     def take(self, change: dict[str, Any]) -> None:
         """Fold one change value in."""
@@ -81,7 +82,7 @@ def screen(view: ShopView, height: int) -> Group:
         _top(view),
         Panel(Group(_stages(view), Text(), _segments(view)), title="who is where", title_align="left"),
         Panel(_latest(shown), title="latest changes, a few of many", title_align="left"),
-        Text("\n".join(view.notes), "dim"),
+        Text("\n".join([*view.notes, *view.beside]), "dim"),
     )
 
 

@@ -19,6 +19,7 @@ from stream.errors import ConfigError, SegmenterError, StartRefused, UnreadableS
 from stream.kafka.last_commits import LastCommits
 from stream.kafka.look import Look
 from stream.kafka.offsets import KafkaOffsets
+from stream.kafka.set_back import OffsetsRefused, apart
 from stream.kafka.skew import measure_skew
 from stream.kafka.topics import HISTORY, TOPIC_CHECKS, examine_topics, input_partitions
 from stream.rules.compile import CompiledProgram
@@ -151,7 +152,8 @@ def _offsets(settings: Settings, partitions: int) -> Finding:
 def _state(settings: Settings, program: CompiledProgram, partitions: int) -> Finding:
     """Whether the state can be gone on with, as far as its last commits tell."""
     try:
-        found = [each for each in LastCommits(settings).read() if each.meta is not None]
+        last = LastCommits(settings).read()
+        found = [each for each in last if each.meta is not None]
         for each in found:
             assert each.meta is not None
             check_named(program, each.meta)
@@ -160,7 +162,10 @@ def _state(settings: Settings, program: CompiledProgram, partitions: int) -> Fin
                 return Finding("state", False, text, "go back, or begin anew (`name` and `output_prefix`)")
             if each.meta.level == FORMER_LEVEL and settings.silence_hold_ms:
                 check_keepable(each.partition, [GUARDS[0]])
-    except (StartRefused, UnreadableState) as error:
+        wrong = apart(settings, last)
+        if wrong:
+            return Finding("state", False, "; ".join(map(str, wrong)), "`segmenter state offsets` sets them back")
+    except (StartRefused, UnreadableState, OffsetsRefused) as error:
         return Finding("state", False, str(error), UPGRADE if UPGRADE in str(error) else "")
     former = sum(each.meta is not None and each.meta.level == FORMER_LEVEL for each in found)
     if former:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import json as json_text
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from stream.cli import state
 from stream.cli.definitions import load
-from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
+from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, operator, settings_of
 from stream.codec.control import Control
 from stream.codec.instants import to_text
 from stream.codec.levels import FORMER_LEVEL
@@ -58,9 +58,9 @@ def hold(  # noqa: PLR0913 - one parameter per flag
     from stream.app.clock import now_ms
     from stream.kafka.control import KafkaControls
 
-    KafkaControls(settings).write(held, Control(by or getpass.getuser(), now_ms(), reason))
+    KafkaControls(settings).write(held, Control(by or operator(), now_ms(), reason))
     typer.echo(f"held: {held}")
-    typer.echo(f"to lift it: {command(held)}")
+    typer.echo(f"to lift it: {command(held, config)}")
 
 
 def release(
@@ -114,7 +114,7 @@ def holds(
 
     held = KafkaControls(settings).held()
     rows = [
-        {"key": key, "by": each.by, "at": to_text(each.at_ms), "reason": each.reason, "lift": command(key)}
+        {"key": key, "by": each.by, "at": to_text(each.at_ms), "reason": each.reason, "lift": command(key, config)}
         for key, each in sorted(held.items())
     ]
     if json:
@@ -128,12 +128,11 @@ def holds(
         Console(soft_wrap=True, width=200).print(table)
 
 
-def command(key: str) -> str:
-    """What to type to lift a hold."""
+def command(key: str, config: Path | None) -> str:
+    """What to type to lift a hold, with the settings file that was named."""
     what, _, rest = key.partition("/")
-    if what == "event":
-        return f'segmenter release clock --event "{rest}"'
-    return f"segmenter release {what} {rest}".rstrip()
+    held = f'clock --event "{rest}"' if what == "event" else f"{what} {rest}".rstrip()
+    return f"segmenter release {held}" + (f" --config {shlex.quote(str(config))}" if config is not None else "")
 
 
 def _plain_key(what: str, key: str | None, event: str | None) -> str:

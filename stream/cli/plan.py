@@ -144,6 +144,10 @@ def lines_of(comparison: Comparison, forecast: Forecast | None) -> Iterator[str]
     if not comparison.differences:
         yield "no dimension or segment is other"
     yield from (f"topic to create: {topic} (`segmenter topics create`)" for topic in comparison.topics)
+    for name, topic in comparison.untold:
+        yield f"warning: who is in {name} already is not told on topic {topic}: segment-memberships has them"
+    for topic in comparison.left:
+        yield f"warning: topic {topic} gets nothing any more, no erasure either: delete it when its readers have moved"
     for definition, until_ms in comparison.warming.items():
         yield f"undecided for customers of before, up to {format_quantity(until_ms, UNITS_MS)} long: {definition}"
     yield from (f"begins blank: {line}" for line in comparison.blank)
@@ -187,6 +191,8 @@ def _compared(comparison: Comparison) -> dict[str, Any]:
             for each in comparison.differences
         ],
         "topics_to_create": comparison.topics,
+        "topics_left": comparison.left,
+        "members_not_told": [{"definition": name, "topic": topic} for name, topic in comparison.untold],
         "undecided_ms": comparison.warming,
         "begin_blank": comparison.blank,
         "ever_begins_now": comparison.ever,

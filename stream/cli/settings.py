@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,14 @@ WITHOUT_A_FILE = (
     "no settings file is named: try --config FILE, or the flags --name, --definitions and --broker, or "
     "SEGMENTER_NAME, SEGMENTER_DEFINITIONS and SEGMENTER_KAFKA__BOOTSTRAP_SERVERS in the environment"
 )
+
+
+def operator() -> str:
+    """Who types: the login, or the number of a user who has no name here, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def settings_of(config: Path | None, broker: str | None, **flags: Any) -> Settings:

@@ -1,8 +1,7 @@
-"""`segmenter state`: the format level of each partition's state, and raising it."""
+"""`segmenter state`: the format level of each partition's state, raising it, and the offsets that belong to it."""
 
 from __future__ import annotations
 
-import getpass
 import json as json_text
 import time
 from collections.abc import Sequence
@@ -12,18 +11,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
+from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, operator, settings_of
 from stream.codec.control import Control
 from stream.codec.levels import FORMER_LEVEL, NEWEST_LEVEL, level_key
 from stream.config import Settings
 from stream.errors import SegmenterError
 from stream.kafka.control import KafkaControls
 from stream.kafka.last_commits import LastCommit, LastCommits
+from stream.kafka.set_back import OffsetsRefused, apart, set_back
 
 ASK_AGAIN_S = 0.5
 
 app = typer.Typer(
-    help="The format level of the state: what it is, and raising it.",
+    help="The state's format level, raising it, and the offsets that belong to it.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -93,10 +93,36 @@ def upgrade(
         raise typer.Exit(1)
 
 
+@app.command()
+def offsets(
+    config: ConfigFile = None,
+    name: Name = None,
+    definitions: DefinitionsPath = None,
+    broker: Broker = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+) -> None:
+    """Set the group's committed offsets back to what the state says, after they have expired (brokers forget those of a
+    group that is stopped for longer than `offsets.retention.minutes`, a week) or were reset. The workers must be stopped.
+
+    Exit codes: 0 they are as the state says; 1 they are not and --yes is missing, workers run, or the state topic is
+    older than the journal; 4 settings; 6 a state of a later release.
+    """
+    settings = settings_of(config, broker, name=name, definitions=definitions)
+    places = apart(settings, LastCommits(settings).read())
+    for each in places:
+        typer.echo(each)
+    if places and not yes:
+        raise OffsetsRefused("to set them back: `segmenter state offsets --yes`")
+    if places:
+        typer.echo("waiting until the group has no members", err=True)
+        set_back(settings, places)
+    typer.echo(f"the offsets of group {settings.name} are those of its state")
+
+
 def _ask(settings: Settings) -> None:
     from stream.app.clock import now_ms
 
-    control = Control(getpass.getuser(), now_ms(), "segmenter state upgrade")
+    control = Control(operator(), now_ms(), "segmenter state upgrade")
     KafkaControls(settings).write(level_key(NEWEST_LEVEL), control)
 
 

@@ -92,7 +92,7 @@ def status(
             if isinstance(each, WorkerSilent):
                 typer.echo(f"{place.instance}  {each}", err=True)
             else:
-                _print(each)
+                _print(each, config)
     if not _all_ready(answers):
         raise typer.Exit(1)
 
@@ -177,13 +177,13 @@ def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _print(told: dict[str, Any]) -> None:
+def _print(told: dict[str, Any], config: Path | None) -> None:
     definitions = told["definitions"]
     ready = "ready" if told["ready"] else "not ready: " + ", ".join(told["failing"])
     typer.echo(f"{told['instance']}  {ready}  definitions {definitions['name']} {definitions['hash']}")
     for held in told.get("held", ()):
         typer.echo(f"held: {held['key']} since {held['at']} by {held['by']}: {held['reason'] or 'no reason given'}")
-        typer.echo(f"  to lift it: {command(held['key'])}")
+        typer.echo(f"  to lift it: {command(held['key'], config)}")
     if told["last_error"] is not None:
         typer.echo(f"last error: {_error(told['last_error'])}")
     columns = (

@@ -42,7 +42,7 @@ VERBS = {
         Verb("hold", "holds", "What is held, by whom, since when and why."),
         Verb("version", "version", "Print the version."),
         Verb("topics", "topics", "Create or check the pipeline's Kafka topics.", group=True),
-        Verb("state", "state", "The format level of the state: what it is, and raising it.", group=True),
+        Verb("state", "state", "The state's format level, raising it, and the offsets that belong to it.", group=True),
         Verb("config", "config", "The settings that hold.", group=True),
     )
 }

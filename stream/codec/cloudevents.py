@@ -46,11 +46,19 @@ def is_binary(headers: HeaderMap) -> bool:
     return "ce_specversion" in headers
 
 
+def fault_of_format(headers: HeaderMap) -> Fault | None:
+    """What is wrong with the format that a content type of CloudEvents names."""
+    media_type = headers["content-type"].split(b";")[0].strip().lower()
+    if media_type in (b"application/cloudevents", b"application/cloudevents+json"):
+        return None
+    return _bad("the content type is no single CloudEvent in JSON; batches and other formats are not read")
+
+
 def open_structured(envelope: dict[str, Any], headers: HeaderMap) -> dict[str, Any] | Fault:
     """The Segment-spec object within a structured event, completed from its envelope."""
-    media_type = headers["content-type"].split(b";")[0].strip().lower()
-    if media_type not in (b"application/cloudevents", b"application/cloudevents+json"):
-        return _bad("the content type is no single CloudEvent in JSON; batches and other formats are not read")
+    fault = fault_of_format(headers)
+    if fault is not None:
+        return fault
     if "data" not in envelope:
         return _bad("data is missing; data_base64 is not read, send the Segment-spec object as data")
     payload = envelope["data"]

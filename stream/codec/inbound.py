@@ -71,13 +71,15 @@ def decode(
         traceparent = cloudevents.traceparent_of(header_map)
         if not isinstance(message, Fault):
             message = _unwrap(message, header_map)
+        elif cloudevents.is_structured(header_map):
+            message = cloudevents.fault_of_format(header_map) or message
     if isinstance(message, Fault):
         return Rejected(offset, message.reason, message.detail)
 
     get = message.get
     kind = get("type")
     if not isinstance(kind, str) or kind not in _CALLS:
-        return _other_type(kind, offset)
+        return _other_type(kind, message, offset)
     fault = _fault_of_fields(message, kind, customer_id)
     if fault is not None:
         return Rejected(offset, fault.reason, fault.detail)
@@ -121,13 +123,23 @@ def _unwrap(message: dict[str, Any], header_map: cloudevents.HeaderMap) -> dict[
     return message
 
 
-def _other_type(kind: Any, offset: int) -> Rejected | Ignored:
+def _other_type(kind: Any, message: dict[str, Any], offset: int) -> Rejected | Ignored:
     if kind is None or kind == "":
         return Rejected(offset, Reason.MISSING_TYPE, "type is missing: track, identify, page, screen or group")
     if not isinstance(kind, str):
         return Rejected(offset, Reason.BAD_FIELD, "type is no text")
     if kind == "alias":
         return Rejected(offset, Reason.ALIAS_NOT_SUPPORTED, "alias is not supported; send events under one id")
+    if kind == "batch":
+        return Rejected(
+            offset, Reason.BAD_FIELD, "type is batch: send each call of it as a record under its customer id"
+        )
+    if "specversion" in message:
+        return Rejected(
+            offset,
+            Reason.BAD_CLOUDEVENT,
+            "the value looks like a CloudEvent: send it with content-type application/cloudevents+json",
+        )
     return Ignored(offset, kind[:MAX_IGNORED_KIND])
 
 
@@ -156,8 +168,12 @@ def _fault_of_fields(message: dict[str, Any], kind: str, customer_id: str) -> Fa
 
 
 def _fault_of_user(user_id: Any) -> Fault:
-    if user_id is None or user_id == "":
+    if user_id is None:
         return Fault(Reason.MISSING_CUSTOMER_ID, "neither userId nor anonymousId is given")
+    if user_id == "":
+        return Fault(
+            Reason.MISSING_CUSTOMER_ID, "userId, or anonymousId without one, is empty: leave out what is not known"
+        )
     if not isinstance(user_id, str):
         return Fault(Reason.BAD_CUSTOMER_ID, "userId or anonymousId is no text; send numbers as text")
     if not _is_customer_id(user_id):

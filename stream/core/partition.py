@@ -320,7 +320,7 @@ class Partition:
                 counts.duplicate += 1
                 return
             if verdict is Verdict.TOO_OLD:
-                detail = "its time is before that of message ids already forgotten, so a repeat can't be told"
+                detail = "its time is no later than that of message ids already forgotten, so a repeat can't be told"
                 self._reject(Rejected(event.offset, Reason.TOO_OLD, detail))
                 return
             if profile.parked_ms != NEVER_MS:

@@ -13,7 +13,7 @@ from stream.codec.levels import FORMER_LEVEL, UPGRADE, level_asked
 from stream.engine.interfaces import Controls, OutcomeUnknown
 from stream.errors import StartRefused
 
-RESTORED = "segmenter"
+RESTORED = "kept-state"
 """Who holds what only a partition's state knew of."""
 
 

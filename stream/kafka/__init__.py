@@ -11,6 +11,7 @@
 `watch`, `open_transactions`, `skew`, `metadata`    what is asked from beside: ends, open transactions, clocks, topics
 `simple`        small clients for commands
 `last_commits`  the last commit of each partition, off the ends of the topics
+`set_back`      the group's offsets, set back to what the state says
 `certificate`   when the client certificate of the settings ends
 `settings`, `errors`, `asking`      what each client is told; what its errors mean; asking again where they may pass
 

@@ -33,6 +33,8 @@ class Comparison:
     traits     traits that are null until the customer's next identify or group call
     warming    definition -> how long after the deployment (ms) it is undecided at the most
     topics     extra topics that the old definitions did not have
+    left       extra topics that the new definitions do not have: nothing is written there any more, no erasure either
+    untold     (definition, its topic) where those who are in it already are not told
     """
 
     revision: str | None
@@ -43,6 +45,8 @@ class Comparison:
     traits: tuple[str, ...] = ()
     warming: dict[str, int] = field(default_factory=dict)
     topics: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    untold: tuple[tuple[str, str], ...] = ()
 
 
 def compare(old: tuple[Definitions, CompiledProgram], new: tuple[Definitions, CompiledProgram]) -> Comparison:
@@ -51,6 +55,7 @@ def compare(old: tuple[Definitions, CompiledProgram], new: tuple[Definitions, Co
     kept = kept_since(before, {}, after, 0)
     known = {cell.key: cell for cell in before.layout}
     parts = {each.name: each.part for each in before.definitions}
+    topics = {each.name: each.topic for each in before.definitions}
     changed = [at for at, each in enumerate(after.definitions) if parts.get(each.name) != each.part]
     asks = dict.fromkeys(ask for at in changed for ask in after.asks(at) if ask.key != "first_seen")
     missing = [ask for ask in asks if ask.key not in known]
@@ -69,6 +74,12 @@ def compare(old: tuple[Definitions, CompiledProgram], new: tuple[Definitions, Co
         ),
         warming={name: until_ms for name, until_ms in until.items() if until_ms > 0},
         topics=tuple(topic for topic in after.extra_topics if topic not in before.extra_topics),
+        left=tuple(topic for topic in before.extra_topics if topic not in after.extra_topics),
+        untold=tuple(
+            (each.name, each.topic)
+            for each in after.definitions
+            if each.topic is not None and each.name in topics and topics[each.name] != each.topic
+        ),
     )
 
 

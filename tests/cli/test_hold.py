@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stream.cli.hold import command
+from stream.cli.settings import operator
 from tests.cli.commands import SHOP, run
 from tests.cli.test_status import listening
 
@@ -44,7 +47,8 @@ def test_what_can_not_be_held_is_refused_with_the_nearest(words: tuple[str, ...]
     ],
 )
 def test_each_hold_has_a_command_that_lifts_it(key: str, typed: str) -> None:
-    assert command(key) == typed
+    assert command(key, None) == typed
+    assert command(key, Path("my settings.yaml")) == f"{typed} --config 'my settings.yaml'"
 
 
 def test_status_says_what_is_held_by_whom_why_and_how_to_lift_it() -> None:
@@ -56,3 +60,11 @@ def test_status_says_what_is_held_by_whom_why_and_how_to_lift_it() -> None:
         shown = run("status", "--url", url)
     assert "held: clock since 2026-01-01T00:00:00.000Z by ann: the tracker is broken" in shown.stdout
     assert "segmenter release clock" in shown.stdout
+
+
+def test_who_types_without_a_login_is_known_by_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+
+    assert operator() == "uid 4000000"

@@ -161,6 +161,9 @@ FIELDS = [
     Poison("a number as type", Reason.BAD_FIELD, call(type=5)),
     Poison("a list as type", Reason.BAD_FIELD, call(type=["track"])),
     Poison("alias", Reason.ALIAS_NOT_SUPPORTED, call(type="alias")),
+    Poison("a batch of calls", Reason.BAD_FIELD, json.dumps({"type": "batch", "batch": [{"type": "track"}]}).encode()),
+    Poison("an envelope that no content type announces", Reason.BAD_CLOUDEVENT,
+           structured({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {}})),
     Poison("an unknown type", IGNORED, call(type="delete")),
     Poison("an unknown type of 60,000 characters", IGNORED, call(type="x" * 60_000)),
     Poison("no user", Reason.MISSING_CUSTOMER_ID, call(userId=None)),
@@ -237,8 +240,10 @@ HEADERS = [
     Poison("an envelope in base64", Reason.BAD_CLOUDEVENT,
            structured({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": "e30="}),
            headers=JSON_MODE),
-    Poison("a batch of envelopes", Reason.BAD_CLOUDEVENT, b"{}",
-           headers=[("content-type", b"application/cloudevents-batch+json")]),
+    *(
+        Poison(name, Reason.BAD_CLOUDEVENT, value, headers=[("content-type", b"application/cloudevents-batch+json")])
+        for name, value in {"a batch of envelopes": b"[{}]", "an object that says it is a batch": b"{}"}.items()
+    ),
 ]  # fmt: skip
 
 CORPUS: list[Poison] = [*NUMBERS, *TEXTS, *SHAPES, *FIELDS, *TIMES, *KEYS, *HEADERS]

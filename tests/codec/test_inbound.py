@@ -235,6 +235,8 @@ def test_a_value_that_cannot_be_used_is_rejected_with_its_reason(value: bytes, r
         ({"type": "alias"}, Reason.ALIAS_NOT_SUPPORTED),
         ({"userId": ...}, Reason.MISSING_CUSTOMER_ID),
         ({"userId": ""}, Reason.MISSING_CUSTOMER_ID),
+        ({"userId": "", "anonymousId": "c-1042"}, Reason.MISSING_CUSTOMER_ID),
+        ({"type": "batch"}, Reason.BAD_FIELD),
         ({"userId": 1042}, Reason.BAD_CUSTOMER_ID),
         ({"userId": True}, Reason.BAD_CUSTOMER_ID),
         ({"userId": "c-1042\0"}, Reason.BAD_CUSTOMER_ID),

@@ -152,7 +152,7 @@ async def test_what_a_worker_held_and_was_killed_before_it_told_is_told_by_the_n
     del shop.board.held["clock"]  # as if it had never been written
     again = await shop.worker("n2")
     await again.settle()
-    assert shop.board.held["clock"].by == "segmenter" and shop.lapsed() == []
+    assert shop.board.held["clock"].by == "kept-state" and shop.lapsed() == []
     shop.board.held["clock"] = None
     await again.settle()
     assert sorted(shop.lapsed()) == ["c0", "c2"]

@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stream.app.embedded_broker import free_port
 from stream.config import Settings, load_settings
 from stream.kafka.skew import measure_skew
 from tests.kafka.apache import ApacheKafka
-from tests.kafka.kit import OpenTransaction, Outgoing, admin_of, read_all
+from tests.kafka.kit import (
+    OpenTransaction,
+    Outgoing,
+    admin_of,
+    committed_offsets,
+    delete_group,
+    read_all,
+    wait_for,
+)
 from tests.kafka.pipeline import Pipeline
 
 DAY_MS = 86_400_000
@@ -182,3 +191,69 @@ def test_a_restart_within_the_session_timeout_moves_no_partition(
 def owned(worker: Any) -> set[int]:
     code, body = worker.get("/status")
     return {partition["partition"] for partition in json.loads(body)["partitions"]} if code == 200 else set()
+
+
+def forget_offsets(pipeline: Pipeline, group: str) -> None:
+    """As the broker does after `offsets.retention.minutes`; not before the stopped worker's session has ended."""
+
+    def forgotten() -> bool:
+        try:
+            delete_group(admin_of(pipeline.address), group)
+        except KafkaException as exception:
+            assert exception.args[0].code() == KafkaError.NON_EMPTY_GROUP
+            return False
+        return True
+
+    wait_for(forgotten, "the group to be empty")
+
+
+def test_offsets_that_have_expired_are_set_back_from_the_state_and_nothing_is_lost_or_doubled(
+    pipeline: Pipeline,
+) -> None:
+    config, group = ("--config", str(pipeline.config("a"))), settings_of(pipeline).name
+    customers = [f"c-{number}" for number in range(20)]
+    pipeline.send([(customer, ORDER, int(time.time() * 1000)) for customer in customers])
+    worker = pipeline.start_ready()
+    pipeline.wait_caught_up()
+    while_it_runs = pipeline.run("state", "offsets", *config)
+    assert worker.stop() == 0
+    before = committed_offsets(pipeline.address, group, pipeline.input)
+    forget_offsets(pipeline, group)
+
+    refused = pipeline.start()
+    assert refused.process.wait(60) == 5
+    assert "`segmenter state offsets`" in refused.log
+    assert "found offset none (of no commit), expected" in findings(pipeline, 1)["state"]
+    asked = pipeline.run("state", "offsets", *config, check=False)
+    done = pipeline.run("state", "offsets", "--yes", *config)
+    after = committed_offsets(pipeline.address, group, pipeline.input)
+
+    assert "are those of its state" in while_it_runs.stdout
+    assert asked.returncode == 1 and "`segmenter state offsets --yes`" in asked.stderr
+    assert "are those of its state" in done.stdout
+    assert after == before
+    pipeline.send([(customer, ORDER | {"messageId": "m-2"}, int(time.time() * 1000)) for customer in customers])
+    worker = pipeline.start_ready()
+    pipeline.wait_caught_up()
+    assert worker.stop() == 0
+    assert pipeline.run("verify", *config).stdout.splitlines()[-1] == "clean"
+
+
+def test_offsets_are_not_set_back_while_the_group_has_members(pipeline: Pipeline) -> None:
+    config, group = ("--config", str(pipeline.config("a"))), settings_of(pipeline).name
+    pipeline.send([("kim", ORDER, int(time.time() * 1000))])
+    worker = pipeline.start_ready()
+    pipeline.wait_caught_up()
+    assert worker.stop() == 0
+    forget_offsets(pipeline, group)
+    member = Consumer({"bootstrap.servers": pipeline.address, "group.id": group})
+    try:
+        member.subscribe([pipeline.input])
+        wait_for(lambda: member.poll(0.1) is None and member.assignment(), "a member of the group")
+
+        refused = pipeline.run("state", "offsets", "--yes", *config, check=False)
+    finally:
+        member.close()
+
+    assert refused.returncode == 1
+    assert "found workers in it, expected none" in refused.stderr

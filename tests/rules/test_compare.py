@@ -53,6 +53,14 @@ def test_what_is_added_removed_and_changed_is_named_with_what_changed() -> None:
     assert compared(new).topics == ("wins",)
 
 
+def test_of_topics_it_is_said_which_are_left_and_where_members_are_not_told() -> None:
+    moved = compared(OLD.replace("topic: win-back", "topic: wins"))
+    removed = compared(OLD[: OLD.index("segments:")] + "segments:\n  won: {when: 'count(purchase) > 1', topic: wins}\n")
+
+    assert (moved.left, moved.untold) == (("win-back",), (("lost", "wins"),))
+    assert (removed.left, removed.untold, removed.topics) == (("win-back",), (), ("wins",))  # nobody is in a new one
+
+
 def test_a_definition_that_only_rests_on_a_changed_one_is_told_as_such() -> None:
     (_, lost) = compared(OLD.replace("30d", "60d")).differences
     assert (lost.name, lost.what) == ("lost", ("what it rests on is changed",))

@@ -60,14 +60,24 @@ def test_every_channel_has_one_operation_and_only_the_input_is_read() -> None:
     assert [channel for channel, action in operations.items() if action == "receive"] == ["#/channels/customerEvents"]
 
 
-def test_every_topic_names_its_schema() -> None:
+def test_every_topic_names_its_schema_and_outputs_the_open_one() -> None:
     for topic, schema in SCHEMA_OF_TOPIC.items():
-        assert message_of(topic)["payload"]["schema"] == {"$ref": f"./{schema}.schema.json"}
+        named = schema if topic == "customer-events" else f"{schema}.open"
+        assert list(references(message_of(topic)["payload"])) == [f"./{named}.schema.json"]
+
+
+def test_where_a_record_may_have_no_value_the_document_says_so() -> None:
+    takes_null = {
+        topic: any(each.get("type") == "null" for each in message_of(topic)["payload"]["schema"].get("oneOf", ()))
+        for topic in SCHEMA_OF_TOPIC
+    }
+    assert takes_null == {"customer-events": True, "segment-changes": False, "segment-memberships": True}
 
 
 def test_a_channel_and_its_kafka_topic_have_one_name() -> None:
     for channel in DOCUMENT["channels"].values():
-        assert channel["bindings"]["kafka"]["topic"] == channel["address"]
+        named = channel["bindings"]["kafka"].get("topic")
+        assert channel["address"] == named or (named is None and "topic" in channel["parameters"])
 
 
 def test_the_reasons_of_a_rejection_are_the_closed_list() -> None:

@@ -101,6 +101,16 @@ def test_a_reader_takes_types_of_change_and_kinds_of_cause_it_does_not_know() ->
     assert faults("segment-change.v1.open", {"type": "segmenter.profile.merged.v1", "id": "x"}) == []
 
 
+@pytest.mark.parametrize("record", OUTPUTS, ids=names_of(OUTPUTS))
+def test_a_reader_takes_headers_and_types_it_does_not_know(record: Any) -> None:
+    if record["value"] is None:
+        return
+    newer = {**record["headers"], "ce_new": "x"}
+    assert faults("headers.v1.open", newer) == []
+    assert faults("headers.v1.open", {**newer, "ce_type": "segmenter.profile.merged.v1"}) == []
+    assert faults("headers.v1", newer)
+
+
 def test_a_reader_still_refuses_a_known_change_that_is_broken() -> None:
     change = examples("valid", "segment-changes")[0]["value"]
     assert faults("segment-change.v1.open", {**change, "sequence": 0})
