@@ -231,7 +231,7 @@ class Demo:
 
     def _tell_what_to_try(self, settings: Settings, folder: Path, address: str) -> None:
         self.view.beside = (
-            f"in a second terminal: segmenter verify --config {folder / WORKER_SETTINGS}; or status, or explain CUSTOMER",
+            f"in a second terminal: segmenter verify --config {folder / WORKER_SETTINGS} (or status, explain CUSTOMER)",
             f"or read {settings.topics.changes} from {address}, metrics from http://{settings.listen}/metrics",
         )
         if self.plain:

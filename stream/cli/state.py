@@ -102,7 +102,7 @@ def offsets(
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
 ) -> None:
     """Set the group's committed offsets back to what the state says, after they have expired (brokers forget those of a
-    group that is stopped for longer than `offsets.retention.minutes`, a week) or were reset. The workers must be stopped.
+    group that is stopped for longer than `offsets.retention.minutes`, a week) or were reset. Stop the workers first.
 
     Exit codes: 0 they are as the state says; 1 they are not and --yes is missing, workers run, or the state topic is
     older than the journal; 4 settings; 6 a state of a later release.

@@ -41,7 +41,7 @@ def known_since(ask: Ask, new: CellLayout, old: CellLayout | None, kept: Kept, b
     since_ms = kept.get(ask.key, NEVER_MS)
     if answers(old, ask):
         return began_ms if _was_summed(old, new) else since_ms
-    return max(since_ms, began_ms if _was_summed(old, new) else _held_since(old, content))
+    return max(since_ms, began_ms if _was_summed(old, new) else _held_since(old, content, ask))
 
 
 def _grown_since(old: CellLayout, new: CellLayout, since_ms: int, began_ms: int) -> int:
@@ -67,18 +67,23 @@ def _was_summed(old: CellLayout, new: CellLayout) -> bool:
 
 
 def answers(old: CellLayout, ask: Ask) -> bool:
-    """Whether a cell kept like this holds what is asked whatever happened."""
-    if old.kind in _SINGLE or ask.reach_ms <= old.whole_ms:
+    """Whether a cell kept like this holds what is asked, whatever happened."""
+    if old.kind in _SINGLE:
         return True
+    within = ask.reach_ms <= old.whole_ms
     if ask.keep is None:
-        return old.kind in ("amounts", "value_log", "day_log") and ask.reach_ms <= old.longest_ms
-    entries = old.limit if old.kind in _VALUED else old.keep
-    return ask.keep <= entries and ask.reach_ms <= old.longest_ms
+        return within or (old.kind in ("amounts", "value_log", "day_log") and ask.reach_ms <= old.longest_ms)
+    return ask.keep <= _one_by_one(old, within) and (within or ask.reach_ms <= old.longest_ms)
 
 
-def _held_since(old: CellLayout, content: Any) -> int:
-    """Since when this cell holds everything. An empty one has never had anything, for entries go only when newer ones
-    come."""
+def _one_by_one(old: CellLayout, within: bool) -> int:
+    """So many of the newest entries are there as they came; of a window kept whole those beyond are merged."""
+    return old.limit if old.kind in _VALUED else max(old.keep, CAP if within else 0)
+
+
+def _held_since(old: CellLayout, content: Any, ask: Ask) -> int:
+    """Since when this cell holds everything that is asked. An empty one has never had anything, for entries go only
+    when newer ones come."""
     times: list[int] = content if old.kind == "newest" else content[0]
     if not times:
         return NEVER_MS
@@ -87,7 +92,8 @@ def _held_since(old: CellLayout, content: Any) -> int:
         merged = old.kind == "instants" and bool(content[1])
         full = merged or len(times) >= old.keep
         since_ms = max(times[0], newest_ms - old.longest_ms) if full else newest_ms - old.longest_ms
-        return min(since_ms, newest_ms - old.whole_ms) if old.whole_ms else since_ms
+        enough = not merged or ask.keep is None or ask.keep <= _one_by_one(old, True)
+        return min(since_ms, newest_ms - old.whole_ms) if old.whole_ms and enough else since_ms
     if old.kind == "amounts":
         return newest_ms - old.longest_ms
     held_ms = newest_ms - max(old.longest_ms, old.whole_ms)

@@ -56,9 +56,10 @@ class Hold:
         self, profile: Profile, judged: Answers, by_time: Answers | None, now_ms: int, program: Program
     ) -> Answers:
         """The answers to show of those judged at `now_ms`; parks the profile, or unparks it when nothing is kept back.
+        A definition that has no answer yet, for it came with other definitions, is kept without one.
 
-        `by_time`: for an event, what the answers were at the same instant before it was folded; None: a wake, for which
-        nothing but time is the reason.
+        `by_time`: for an event, what the answers were at the same instant before it was folded, () for the first of a
+        customer, whose answers are told; None: a wake, for which nothing but time is the reason.
         """
         present = profile.answers
         stopped: dict[int, Answers] = {}
@@ -70,8 +71,8 @@ class Hold:
             if mode is Mode.WHOLLY:
                 shown[index] = max(present[index], 0)
                 continue
-            if present[index] < 0:
-                continue  # a first answer: there is none that could stay
+            if by_time == ():
+                continue
             if by_time is not None and by_time[index] != answer:
                 since_ms = self.since_ms[index]
                 if since_ms >= now_ms:

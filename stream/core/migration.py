@@ -21,7 +21,7 @@ from typing import Any
 from stream.core.changes import Change, DefinitionsCause
 from stream.core.coverage import Kept, known_since
 from stream.core.events import FOREVER_MS, NEVER_MS
-from stream.core.holds import Hold
+from stream.core.holds import Hold, Mode
 from stream.core.profile import Profile, Standings
 from stream.core.program import CellLayout, Cells, Program
 from stream.core.transition import Revised, advance
@@ -91,7 +91,7 @@ class Carrier:
         """Make the profile one of the new program, judged at `revised.due_ms`, which is not before its latest judged
         instant. Returns the changes, those of what ends first. What `hold` holds by time is kept back here too: nobody
         can tell what the definitions and what time has done."""
-        at_ms = revised.due_ms
+        at_ms, seen_ms = revised.due_ms, _seen_by(profile)
         warming = self._warming(profile, at_ms, began_ms)
         lost = self._lost_stages(profile)
         ended = _Ended()
@@ -100,12 +100,13 @@ class Carrier:
                 self._end(profile, place, revised, ended)
         for index, stage in lost.items():
             former_place = self._from[index]
-            if index in warming and former_place is not None:
+            waits = index in warming or (hold is not None and hold.modes[index] is not Mode.FREE)
+            if waits and former_place is not None:
                 self._end(profile, former_place, revised, ended)
             else:
                 revised.former[index] = stage
         profile.now_ms = at_ms  # nothing of before is judged by definitions that came later
-        self._reshape(profile, ended, warming)
+        self._reshape(profile, ended, warming, seen_ms)
         profile.wake_ms = at_ms  # that of the former program means nothing now
         changes = [*ended.changes, *advance(profile, revised, self._new, hold).changes]
         for position, change in enumerate(changes):
@@ -115,7 +116,7 @@ class Carrier:
 
     # -- what is carried
 
-    def _reshape(self, profile: Profile, ended: _Ended, warming: dict[int, int]) -> None:
+    def _reshape(self, profile: Profile, ended: _Ended, warming: dict[int, int], seen_ms: int) -> None:
         old, definitions = profile.standings, len(self._new.definitions)
         standings = Standings(
             array("q", [0]) * definitions, array("I", [0]) * definitions, array("I", [0]) * definitions,
@@ -138,7 +139,7 @@ class Carrier:
                 standings.nth[index] += 1
                 standings.changed_by[index] = ended.told[definition.name]
                 standings.since_ms[index], standings.by_clock[index] = profile.now_ms, 0
-        profile.cells = self._carried_cells(profile)
+        profile.cells = self._carried_cells(profile, seen_ms)
         profile.answers = tuple(answers)
         profile.unpacked_standings = standings
         profile.control = control
@@ -164,14 +165,14 @@ class Carrier:
                 lost[index] = self.old.definitions[place].stages[profile.answers[place]]
         return lost
 
-    def _carried_cells(self, profile: Profile) -> Cells:
+    def _carried_cells(self, profile: Profile, seen_ms: int) -> Cells:
         old, cells = profile.cells, self._new.blank()
         for index, cell in enumerate(self._new.layout):
             at = self._cells.get(cell.key)
             if at is not None:
                 cells[index] = _carried(self._new, index, self.old.layout[at], cell, old[at])
             elif cell.key == FIRST_SEEN:
-                cells[index] = _seen_by(profile)
+                cells[index] = seen_ms
         if self._new.merged_at is not None and self.old.merged_at is not None:
             cells[self._new.merged_at] = old[self.old.merged_at]
         return cells
@@ -273,7 +274,8 @@ def _trimmed(columns: list[list[Any]], slices: list[list[int]] | None, longest_m
 
 
 def _seen_by(profile: Profile) -> int:
-    """A customer of before has been seen at the latest by then, whenever it was for the first time."""
+    """A customer of before has been seen at the latest by then, whenever it was for the first time: when the oldest
+    answer came about, or else at its latest judged instant."""
     standings = profile.standings
     told = [since for since, by in zip(standings.since_ms, standings.changed_by, strict=True) if by]
     return min(told, default=profile.now_ms)

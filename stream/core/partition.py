@@ -170,7 +170,8 @@ class Partition:
 
     def sweep(self, clock_ms: int, limit: int) -> bool:
         """Visit the next `limit` customers of the committed store, and carry over those of an earlier revision, at the
-        clock less the grace: the wakes up to there have fired. One that was touched since the commit is as it is now.
+        clock less the grace: the wakes up to there have fired, what was kept back and is released among them. One that
+        was touched since the commit is as it is now.
 
         Returns True when the last customer was visited.
         """
@@ -182,6 +183,8 @@ class Partition:
             profile = self._profile(customer_id) if revision != self._revision else None
             if profile is None or profile.revision == self._revision:
                 continue
+            if profile.parked_ms != NEVER_MS:
+                self._unpark(profile)
             self._carry_over(profile, until_ms + 1, self.clock_ms, until_ms < self._replay_until[1])
             self._index(profile)
             self._touch(customer_id, profile)

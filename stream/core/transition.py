@@ -77,9 +77,9 @@ def advance(profile: Profile, stimulus: Stimulus, program: Program, hold: Hold |
     if type(stimulus) is Arrival:
         event = stimulus.event
         seen_before = profile.now_ms != NEVER_MS
-        if hold is not None and seen_before:
+        if hold is not None:
             at_ms = max(event.time_ms, profile.now_ms)
-            by_time, _ = undecided(profile, *program.judge(profile.cells, at_ms), at_ms)
+            by_time = undecided(profile, *program.judge(profile.cells, at_ms), at_ms)[0] if seen_before else ()
         touched = program.fold(profile.cells, event)
         now_ms = profile.now_ms = max(event.time_ms, profile.now_ms)
         if seen_before and now_ms < due_ms:

@@ -121,6 +121,7 @@ class Revisions:
         self._meta = meta
         self._stored = stored_definitions(reserved)
         self._begun: DefinitionsText | None = None  # by what is not committed yet
+        self._not_before_ms = NEVER_MS
         self._warming: tuple[Mapping[str, int], dict[str, int]] | None = None  # of `kept`, since it is dear to reckon
         self.migration = Migration(program, self._earlier, following)
         if not self.is_beginning:
@@ -136,10 +137,16 @@ class Revisions:
         """How many customers are still of an earlier revision, now."""
         return sum(self.counts().values()) - sum(pending.left.values())
 
+    def not_before(self, instant_ms: int) -> None:
+        """The partition is ours from this instant on: all that was taken in under the former revision happened before,
+        however far its clock has come."""
+        self._not_before_ms = instant_ms
+
     def begin(self, instant_ms: int) -> None:
-        """Something is about to be taken in, at this instant (a batch's read time, a step's clock)."""
+        """Something is about to be taken in, at this instant (a batch's read time, a step's clock; NEVER_MS for what
+        waited)."""
         if self._begun is None and self.is_beginning:
-            began_ms = max(instant_ms, self._meta.clock_ms)
+            began_ms = max(instant_ms, self._meta.clock_ms, self._not_before_ms)
             former = self._stored.get(self._meta.program["version"])
             kept = {} if former is None else kept_since(_program_of(former), former.kept, self._program, began_ms)
             self._begun = self._text(began_ms, kept)

@@ -289,7 +289,9 @@ class Engine:
         task.raise_level(self.holding.level)
         if task.level == FORMER_LEVEL and self.settings.silence_hold_ms:
             check_keepable(partition, [GUARDS[0]])
-        task.hold(self.holding.keys, self._wall.believed_ms())
+        now_ms = self._wall.believed_ms()
+        task.revisions.not_before(now_ms)
+        task.hold(self.holding.keys, now_ms)
         self.observer.live(partition, task.partition.next_offset, task.meta.keys, task.meta.members)
         warming = task.revisions.warming(task.partition.clock_ms)
         self.observer.revisions(partition, task.meta.keys, task.earlier, warming)

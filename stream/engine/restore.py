@@ -363,5 +363,6 @@ def _disagreement(partition: int, meta: Meta, committed: Committed) -> str:
     return (
         f"partition {partition}: the state topic says offset {meta.next_offset}, commit {meta.commit_number}, the "
         f"group has committed {found}. Going on would lose or repeat events. If the group's offsets were reset or have "
-        "expired, `segmenter state offsets` sets them back; otherwise begin anew under another `name` and `output_prefix`."
+        "expired, `segmenter state offsets` sets them back; otherwise begin anew under another `name` and "
+        "`output_prefix`."
     )

@@ -71,8 +71,8 @@ class SilenceWatch:
         """What one commit of a partition took in."""
         current = self._readings.setdefault(partition, _Reading()).current
         current[WHOLE_INPUT] = current.get(WHOLE_INPUT, 0) + received
-        for name, number in events.items():
-            current[name] = current.get(name, 0) + number
+        for name in self._names[1:]:
+            current[name] = current.get(name, 0) + events.get(name, 0)
 
     def forget(self, partitions: Iterable[int]) -> None:
         """They are no longer ours."""

@@ -35,6 +35,8 @@ class Sweeper:
         while budget > 0:
             sweeping = [task for task in self._live() if task.can_sweep and self._runs(task, now_ms)]
             for task in sweeping:
+                if budget <= 0:
+                    return
                 async with self._lock:
                     if task in self._live():
                         self._sweep(task, chunk)

@@ -97,7 +97,7 @@ class Writing:
         records: list[Produce] = []
         for customer_id in pending.changed:
             key, profile, ready = customer_id.encode(), pending.touched[customer_id], made.get(customer_id)
-            if profile is None:
+            if profile is None or not profile.sequence:  # the second: erased, and seen again without a change yet
                 records.append(Produce(topic, number, key, None))
                 continue
             value, headers = (

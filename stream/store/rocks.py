@@ -19,7 +19,7 @@ from rocksdict import ColumnFamily, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from stream.codec.snapshot import Tally
 from stream.engine.interfaces import StoredWake
-from stream.store.errors import explain
+from stream.store.errors import StoreFull, StoreUnavailable, explain
 from stream.store.keys import after, wake_key, wake_of
 from stream.store.options import Memory, column_families, database_options
 from stream.store.seal import Hashes, put, take
@@ -223,6 +223,8 @@ class StateStore:
                 whole = derived == sum(map(hash, self._all_wakes()))
                 missing = 0 if whole else sum(1 for _ in self._missing_wakes())
             self.reserved()
+        except (StoreFull, StoreUnavailable):
+            raise  # the files may be whole
         except Exception as error:
             return f"can't be read to its end: {error}"
         if tally.keys != keys:

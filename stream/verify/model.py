@@ -267,7 +267,7 @@ class Model:
             profile = pending.touched[customer_id]
             value: bytes | None = None
             headers = None
-            if profile is not None:
+            if profile is not None and profile.sequence:  # 0: erased, and seen again without a change yet
                 facts = self.program.facts(profile.cells, profile.now_ms)
                 replayed = profile.now_ms < self.constants.replay_until_ms
                 value, headers = self._encoder(self.program.version).membership(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from stream.core.changes import Change, DefinitionsCause
 from stream.core.events import Event
 from stream.rules.compile import CompiledProgram, compile_program
@@ -291,6 +293,23 @@ def test_a_customer_of_before_is_not_new_because_first_seen_was_not_kept() -> No
 # -- revision after revision
 
 
+def test_a_customer_of_whom_nothing_was_ever_told_was_seen_at_its_latest_instant_not_when_the_sweep_came_by() -> None:
+    big = "segments:\n" + segment("big", "count(purchase, 365d) >= 5")
+    new = program(2, big + segment("newcomers", "first_seen > ago(7d)"))
+    house = House(program(1, big)).take(order(0)).step(at(100)).revise(new, at(100)).sweep(at(100.01)).step(at(120))
+    assert told(house) == []
+
+
+def test_more_entries_than_are_kept_one_by_one_are_not_known_from_a_window_that_was_kept_whole() -> None:
+    more = segment("more", "count(purchase, 30d) > count(view, 30d)")
+    old, new = (program(n, "segments:\n" + more + segment("heavy", f"count(purchase, 30d) >= {least}"))
+                for n, least in ((1, 400), (2, 900)))  # fmt: skip
+    house = House(old).take(*(order(number / 100) for number in range(1_000)))
+    house.step(at(10.5)).revise(new, at(10.5)).sweep(at(11))
+    assert told(house) == [("more", "in", at(0), "event"), ("heavy", "in", at(3.99), "event")]
+    assert house.profile().warming  # type: ignore[union-attr]
+
+
 def test_customers_of_two_earlier_revisions_are_carried_over_directly() -> None:
     thirty = program(3, lifecycle(30))
     house = House(TEN).take(order(0, "a"), order(0, "b")).step(at(15)).revise(TWENTY, at(15)).take(order(16, "a"))
@@ -338,3 +357,52 @@ def test_a_customer_parked_for_a_segment_that_is_gone_waits_for_nothing_any_more
     house.revise(program(2, lifecycle(10)), at(12)).sweep(at(13))
     assert house.profile().parked_ms < at(0)  # type: ignore[union-attr]
     assert not of_definitions(house)
+
+
+QUIET = segment("quiet", "count(purchase, 365d) >= 1 and silent(purchase, 10d)")
+BUYER = "segments:\n" + segment("buyer", "count(purchase, 365d) >= 1")
+
+
+@pytest.mark.parametrize("key", ["clock", "event/Order Completed"])
+def test_a_new_segment_holds_nobody_by_silence_while_that_is_held_though_its_windows_are_covered(key: str) -> None:
+    house = House(program(1, BUYER)).take(order(0)).revise(program(2, BUYER + QUIET), at(1)).sweep(at(1.1))
+    house.partition.set_hold(key, True, at(5))
+    house.step(at(13)).take(view(13))
+    assert told(house) == [("buyer", "in", at(0), "event")]
+    house.partition.set_hold(key, False, at(14))
+    house.step(at(15))
+    assert told(house)[1:] == [("quiet", "in", at(13), "clock")]
+
+
+@pytest.mark.parametrize("key", ["clock", "event/Order Completed"])
+def test_who_is_carried_over_while_silence_is_held_enters_no_new_segment_by_it(key: str) -> None:
+    quiet = segment("quiet", "count(purchase, 365d) >= 1 and count(purchase, 10d) == 0")
+    house = House(program(1, BUYER)).take(order(0)).step(at(1))
+    house.partition.set_hold(key, True, at(2))
+    house.revise(program(2, BUYER + quiet), at(20)).take(view(21))
+    assert told(house) == [("buyer", "in", at(0), "event")]
+    house.partition.set_hold(key, False, at(22))
+    house.step(at(23))
+    assert [(name, to, by) for name, to, _, by in told(house)[1:]] == [("quiet", "in", "clock")]
+
+
+def test_a_stage_that_is_gone_ends_at_once_while_time_is_held_and_the_next_one_comes_with_the_release() -> None:
+    new = program(2, lifecycle(10, names=("fresh", "inactive")))
+    house = House(TEN).take(order(0)).step(at(1))
+    house.partition.set_hold("clock", True, at(2))
+    house.revise(new, at(3)).take(view(4))
+    assert told(house)[1:] == [("lifecycle", "-", at(4) - 1, "definitions")]
+    house.partition.set_hold("clock", False, at(5))
+    house.step(at(6))
+    assert told(house)[2:] == [("lifecycle", "fresh", at(4), "clock")]
+
+
+def test_what_was_kept_back_and_is_released_comes_by_the_clock_before_the_sweep_carries_anybody_over() -> None:
+    quiet = program(1, "segments:\n" + QUIET)
+    house = House(quiet).take(order(0)).step(at(1))
+    house.partition.set_hold("event/Order Completed", True, at(2))
+    house.step(at(12)).commit()
+    house.partition.set_hold("event/Order Completed", False, at(13))
+    house.revise(program(2, "segments:\n" + QUIET + segment("buyer", "count(purchase, 365d) >= 1")), at(13))
+    house.partition.sweep(at(14), 10)
+    assert told(house)[0] == ("quiet", "in", at(10), "clock")

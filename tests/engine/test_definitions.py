@@ -14,7 +14,7 @@ from stream.errors import StartRefused
 from stream.rules.compile import CompiledProgram, compile_program
 from stream.rules.load import parse_definitions
 from tests.engine.shop import PROGRAM, SHOP, changes, order, shop
-from tests.engine.world import DAY, Crash, Fault, MemoryStore, Worker, World
+from tests.engine.world import DAY, START, Crash, Fault, MemoryStore, Worker, World
 
 
 def revised(text: str, revision: int) -> CompiledProgram:
@@ -217,6 +217,46 @@ async def test_a_partition_that_is_behind_carries_nobody_over_but_those_it_hears
     world.hidden_end = None
     await second.settle()
     assert meta_of(world).earlier == {}
+
+
+async def test_a_revision_begins_after_all_that_was_taken_in_before_it_though_the_clock_stood_behind():
+    views = SHOP.replace("segments:", "segments:\n  looked: {when: 'count(\"Product Viewed\", 365d) >= 1'}", 1)
+    idle = revised(views.replace("looked:", "idle: {when: 'count(\"Product Viewed\", 10d) == 0'}\n  looked:"), 2)
+    world = World(now_ms=START)
+    first = await lived(world, revised(views, 1))
+    for day in range(20):
+        world.now_ms += DAY
+        world.send("c", order("c", world.now_ms, day, "Product Viewed"))
+        await first.read()  # up to the end, but nobody asks where that is: the clock stands
+        await first.engine.commit()
+    assert meta_of(world).clock_ms < START + DAY
+
+    second = Worker(world, idle, nonce="second")
+    await second.assign(0)
+    second.engine.tasks[0].backlog = True  # as after a release while no worker ran
+    await second.engine.commit()
+    world.now_ms += 1_000
+    await second.settle()
+
+    text = decode_definitions(texts_of(world)[2] or b"")
+    assert text.began_ms >= START + 20 * DAY
+    assert not [change for change in changes(world) if change.get("segment") == "idle"]
+
+
+async def test_a_sweep_visits_no_more_than_its_rate_however_many_partitions_there_are():
+    world = World(now_ms=START, partitions=4)
+    for number in range(40):
+        world.send(f"c{number}", order(f"c{number}", world.now_ms, number), partition=number % 4)
+    first = Worker(world, PROGRAM, nonce="first")
+    await first.assign(*range(4))
+    await first.settle()
+    second = Worker(world, SECOND, nonce="second")
+    second.engine.settings = replace(second.engine.settings, definitions_rate=10)
+    await second.assign(*range(4))
+
+    await second.engine.tick()  # a fifth of a second
+
+    assert sum(sum(task.partition.pending.left.values()) for task in second.engine.tasks.values()) == 2
 
 
 async def test_going_back_needs_a_higher_revision_and_brings_everybody_back():

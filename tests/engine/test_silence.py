@@ -57,6 +57,16 @@ def test_small_traffic_is_never_quiet() -> None:
     assert not Traffic().go(2 * 1_440, orders=10, views=3).go(600).found
 
 
+def test_of_all_that_comes_each_record_counts_once_whatever_it_is_called() -> None:
+    watch, found = SilenceWatch(LENGTH * MINUTE_MS, (ORDER,)), []
+    for minute in range(140):
+        for part in (0.1, 0.6):
+            found += watch.judge(int((minute + part) * MINUTE_MS), (0,), ())
+        if minute < 120:
+            watch.count(0, 10, {"": 10})  # pages, which have no name
+    assert found == []  # 150 in fifteen minutes are too few to judge
+
+
 def test_a_night_at_a_tenth_of_the_day_is_not_quiet() -> None:
     def day_and_night(minute: int) -> float:
         return 1_000 if minute % 1_440 < 900 else 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -135,6 +136,20 @@ def test_parts_of_a_rebuild_count_when_the_meta_comes_and_are_durable_then(tmp_p
 def test_a_folder_in_use_is_not_taken_for_damaged(store: StateStore) -> None:
     with pytest.raises(StoreUnavailable, match="in this process already"):
         StateStore.open(store.path, MEMORY)
+
+
+def test_a_copy_that_cannot_be_read_for_want_of_open_files_is_not_called_damaged(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Exhausted:
+        def items(self, *_: Any, **__: Any) -> Any:
+            raise Exception("IO error: While open a file for random read: 000012.sst: Too many open files")
+
+    monkeypatch.setattr(store, "_unchanged", False)
+    monkeypatch.setattr(store, "_customers", Exhausted())
+
+    with pytest.raises(StoreUnavailable, match="ulimit -n"):
+        store.check(0, 0)
 
 
 def test_a_full_disk_is_told_with_its_path_and_remedy() -> None:

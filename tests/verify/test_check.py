@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from stream.core.events import Reason
+from stream.rules.compile import compile_program
+from stream.rules.load import parse_definitions
 from stream.verify.check import check
 from stream.verify.log import MemoryLog, Record
 from stream.verify.report import Kind
 from tests.engine.shop import order
-from tests.engine.world import DAY, Crash, Fault, Worker, World
+from tests.engine.world import DAY, START, Crash, Fault, Worker, World
 from tests.verify.worlds import NAMES, PROGRAM, lived, log_of, verified
 
 
@@ -270,3 +272,22 @@ async def test_without_replay_faults_of_what_is_there_are_still_found(topic, pla
     log = trimmed(log_of(await lived()), journal=2)
     log.topics[topic][place] = log.topics[topic][place]._replace(**fields)
     assert kind in check(log, PROGRAM, NAMES).kinds
+
+
+async def test_who_is_erased_and_seen_again_in_one_commit_without_a_change_has_no_membership():
+    buyers = compile_program(
+        parse_definitions(
+            [("shop.yaml", "definitions: 1\nname: shop\nsegments: {buyer: {when: 'count(\"Order\") > 0'}}\n")]
+        )
+    )
+    world = World(now_ms=START)
+    worker = Worker(world, buyers)
+    await worker.assign(0)
+    world.send("kim", order("kim", world.now_ms, 1, "Order"))
+    await worker.settle()
+    world.send("kim", None)
+    world.send("kim", order("kim", world.now_ms, 2, "Other"))
+    await worker.settle()
+
+    assert [record.value is None for record in world.values("memberships")] == [False, True]
+    assert verified(world, buyers).violations == []
