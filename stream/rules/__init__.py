@@ -2,8 +2,10 @@
 
 `load`        files or texts -> definitions; `stored`: those that were deployed before
 `document`    strict YAML, every scalar with its place in the file; `sections`, `fields`: what stands where in it
+    `not_yaml`: what is wrong with a file that is none
 `expressions`, `literals`    an expression's text -> a parse tree, with exact places
     `grammar`: the parser of grammar.lark, and its tables worked out before
+    `hints`: what to write instead where a text breaks off; `characters`: open brackets, characters that nobody sees
 `check`       names and types resolved, all errors of all files at once -> the tree of `tree` (`walk` goes through it)
     by block: `declarations`, `stages`, `segments`, `cases_file`
     of expressions: `check_expression`, `functions`, `history`, `comparisons`, `types`, `scopes`, `world`, `names`

@@ -11,10 +11,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import yaml
 
 from stream.errors import Place, Problem
+from stream.rules.characters import open_brackets
+from stream.rules.not_yaml import TAG_HINT, slip
 
 MAX_FILE_BYTES = 1 << 20
 """No team writes a mebibyte of definitions by hand; what is larger is not a definitions file."""
@@ -22,14 +25,12 @@ MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 24
 """The format itself needs 6 levels; the rest is for nested properties in cases."""
 
-LOOKED_BACK = 200
-"""Characters before a mistake in which its cause is looked for."""
-
 _TRAPS = frozenset({"yes", "no", "on", "off"})
 _BREAKS = re.compile(r"[ \t]*\n[ \t\n]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # by an escape; no such text can be written out, in a change or on a screen
 _NOT_BLANK = re.compile(r"[^ \t]")
 _NOT_TEXT_KEY = re.compile(r"[-+]?[0-9][0-9_.eE+-]*|true|false|null|~", re.IGNORECASE)
+_ENDED_BY_COMMA = "inside { } a comma ends a text without quotes"
 _ESCAPES = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
     " ": " ", '"': '"', "\\": "\\", "/": "/", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
@@ -153,7 +154,8 @@ def read_document(source: Source, problems: list[Problem]) -> Mapping | None:
         problems.append(unreadable.problem)
         return None
     except yaml.MarkedYAMLError as error:
-        problems.append(_syntax_problem(source, error))
+        found = slip(source.text, error)
+        problems.append(Problem(source.place(found.index), "the file is not YAML", found.found, hint=found.hint))
         return None
     except yaml.reader.ReaderError as error:
         place = source.place(error.position)
@@ -222,7 +224,8 @@ class _Composer:
         if anchor is not None:
             self.problems.append(Problem(place, "anchors are not supported", f"&{anchor}", "the value itself"))
         if tag is not None:
-            self.problems.append(Problem(place, "tags are not supported", str(tag), "a value without a tag"))
+            hint = None if str(tag).startswith("tag:") else TAG_HINT
+            self.problems.append(Problem(place, "tags are not supported", str(tag), "a value without a tag", hint))
         return anchor is not None or tag is not None
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place, in_flow: bool) -> Value:
@@ -251,7 +254,7 @@ class _Composer:
             key = self._value(event, depth + 1, in_flow)
             pairs.append((key, self._value(next(self.events), depth + 1, in_flow)))
         if in_flow:
-            pairs = self._without_torn(pairs)
+            pairs = self._without_torn(self._without_decimal_commas(pairs))
         entries: list[Entry] = []
         seen: dict[str, Place] = {}
         for found, value in pairs:
@@ -275,10 +278,24 @@ class _Composer:
             self.problems.append(Problem(key.place, "a key must be a text", "a list or a mapping"))
             return None
         if key.is_empty or (key.plain and _NOT_TEXT_KEY.fullmatch(key.value)):
-            found = key.value or "nothing"
-            self.problems.append(Problem(key.place, "a key must be a text", found, hint=f'put it in quotes: "{found}"'))
+            hint = None if key.is_empty else f'put it in quotes: "{key.value}"'
+            self.problems.append(Problem(key.place, "a key must be a text", key.value or "nothing", hint=hint))
             return None
         return key
+
+    def _without_decimal_commas(self, pairs: list[tuple[Value, Value]]) -> list[tuple[Value, Value]]:
+        """`{a: 5,00}` is `a: 5`, `00:` to YAML."""
+        whole: list[tuple[Value, Value]] = []
+        for key, value in pairs:
+            is_bare = isinstance(value, Scalar) and value.is_empty
+            if is_bare and whole and _is_integer(key) and _is_integer(whole[-1][1]):
+                before, number = whole.pop()
+                assert isinstance(number, Scalar)
+                hint = "numbers are written without separators, with a decimal point: 1234.5"
+                self.problems.append(Problem(number.place, _ENDED_BY_COMMA, f"{number.value},{key.value}", hint=hint))
+                key, value = before, Broken(number.place)
+            whole.append((key, value))
+        return whole
 
     def _without_torn(self, pairs: list[tuple[Value, Value]]) -> list[tuple[Value, Value]]:
         """`{a: if(x, 1, 2)}` is `a: if(x`, `1:`, `2):` to YAML. Say so once, and drop the shreds."""
@@ -292,9 +309,7 @@ class _Composer:
             if isinstance(value, Scalar) and value.plain and open_brackets(value.value) > 0:
                 torn_depth = open_brackets(value.value)
                 hint = "put the whole expression in quotes, or write the mapping on lines of its own"
-                self.problems.append(
-                    Problem(value.place, "inside { } a comma ends a text without quotes", value.value, None, hint)
-                )
+                self.problems.append(Problem(value.place, _ENDED_BY_COMMA, value.value, None, hint))
                 value = Broken(value.place)
             whole.append((key, value))
         return whole
@@ -304,10 +319,8 @@ def _start(event: yaml.Event) -> int:
     return event.start_mark.index if event.start_mark is not None else 0
 
 
-def open_brackets(text: str) -> int:
-    """How many brackets stay open in an expression's text (negative: closed too often)."""
-    outside = re.sub(r'"[^"]*"?|\'[^\']*\'?', "", text)
-    return sum(outside.count(c) for c in "([") - sum(outside.count(c) for c in ")]")
+def _is_integer(value: Value) -> TypeGuard[Scalar]:
+    return isinstance(value, Scalar) and value.plain and re.fullmatch("[0-9]+", value.value) is not None
 
 
 def _unquoted(raw: str) -> Iterator[tuple[str, int]]:
@@ -341,28 +354,3 @@ def _unquoted(raw: str) -> Iterator[tuple[str, int]]:
         else:
             yield character, index
             index += 1
-
-
-_QUOTED_AT_THE_END = re.compile(r"[:\-]\s+[\"'](.*)[\"']\s*$")
-
-
-def _syntax_problem(source: Source, error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    index = mark.index if mark is not None else 0
-    line_start = source.text.rfind("\n", 0, index) + 1
-    before = source.text[max(line_start, index - LOOKED_BACK) : index]
-    hint, quoted = None, _QUOTED_AT_THE_END.search(before)
-    if source.text[index : index + 1] == "\t":
-        hint = "indent with spaces, not with tabs"
-    elif quoted and open_brackets(quoted.group(1)) > 0:
-        hint = "quotes within quotes: leave the outer ones away, or make them of the other kind"
-    elif quoted:
-        hint = "an expression that begins with a quote must stand in quotes as a whole: '\"A b\".revenue > 1'"
-    elif "{" in before:
-        hint = "inside { } an expression with commas or brackets must stand in quotes"
-    elif error.problem and "mapping values" in error.problem:
-        hint = "a text that holds `: ` must stand in quotes"
-    elif "\t" in before:
-        hint = "indent with spaces, not with tabs"
-    message = ", ".join(part for part in (error.context, error.problem) if part)
-    return Problem(source.place(index), "the file is not YAML", message, hint=hint)

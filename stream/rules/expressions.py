@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from lark import Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from stream.errors import Place, Problem
-from stream.rules.document import Written, open_brackets
-from stream.rules.functions import FUNCTIONS
+from stream.rules.characters import hidden, open_brackets
+from stream.rules.document import Written
 from stream.rules.grammar import parser
-from stream.rules.literals import DURATION, UNIT_ADVICE, UNIT_MS, unit_hint
+from stream.rules.hints import hint_at, word_at
 
 MAX_LENGTH = 4_000
 """Longer than any rule a person reads; the largest in practice have 300 characters."""
@@ -25,37 +25,6 @@ MAX_DEPTH = 40
 
 _CONNECTIVES = frozenset({"AND", "OR", "NOT", "WHERE", "WITHIN", "BY", "UNLESS", "BEFORE", "THEN", "WITHOUT"})
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*')
-_FOUND_WORD = re.compile(r"[A-Za-z0-9_$.%]+|&&|\|\||===?|<>|[^\s]")
-_LAST_WORD = re.compile(r"[A-Za-z0-9_.]+$")
-_THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
-_UNIT_WORDS = {"millisecond": "ms", "second": "s", "sec": "s", "minute": "min", "hour": "h", "day": "d", "week": "w"}
-
-_INSTEAD = {
-    "=": "write `==` to compare",
-    "===": "write `==` to compare",
-    "<>": "write `!=`",
-    "&&": "write `and`",
-    "&": "write `and`",
-    "||": "write `or`",
-    "|": "write `or`",
-    "!": "write `not`",
-    "?": "write if(condition, a, b)",
-    ";": "one expression per value",
-    "is": "write `==`, also for null",
-    "like": "write contains(text, part) or starts_with(text, part)",
-    "matches": "there are no regular expressions: contains(text, part), starts_with(text, part)",
-    "between": "write a <= x and x <= b",
-    "where": "`where` belongs to the events inside a function: count(purchase where total > 100)",
-    "before": "`before` is an argument after a window: count(purchase, 7d, before 7d)",
-    "otherwise": "`otherwise` is the condition of a last stage, alone",
-    "%": "a percentage is a number with %: 10%",
-    "“": 'use straight quotes: "',
-    "”": 'use straight quotes: "',
-    "„": 'use straight quotes: "',
-    "‘": 'use straight quotes: "',
-    "’": 'use straight quotes: "',
-}  # fmt: skip
-
 _CLOSERS = {"RPAR": "`)`", "RSQB": "`]`", "COMMA": "`,`", "LPAR": "`(`", "DOT": "`.`", "$END": "the end"}
 _VALUE_TERMINALS = frozenset({"NUMBER", "STRING", "NAME"})
 
@@ -93,7 +62,7 @@ def parse(written: Written, start: str = "value") -> Syntax:
     try:
         tree = parser().parse(text, start=start)
     except UnexpectedInput as error:
-        raise SyntaxProblem(_explain(written, text, error)) from None
+        raise SyntaxProblem(_explain(written, text, error, start)) from None
     _check_depth(tree, written)
     return _convert(tree, text, written).parts[0]
 
@@ -161,7 +130,7 @@ def _token(token: Token, written: Written) -> Syntax:
     return Syntax(token.type.lower(), (), value, written.place(token.start_pos or 0), str(token))
 
 
-def _explain(written: Written, text: str, error: UnexpectedInput) -> Problem:
+def _explain(written: Written, text: str, error: UnexpectedInput, start: str) -> Problem:
     ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     offset = len(text.rstrip()) if ended else int(error.pos_in_stream or 0)
     place = written.place(offset)
@@ -173,13 +142,13 @@ def _explain(written: Written, text: str, error: UnexpectedInput) -> Problem:
     if not ended and text[offset] in "\"'" and isinstance(error, UnexpectedCharacters):
         hint = "in a text only the quote and the backslash are escaped"
         return Problem(place, "this text holds an unknown escape", text[offset : offset + 40], hint=hint)
-    found = "the end" if ended else f"`{_word(text, offset)}`"
-    return Problem(place, "the expression breaks off here", found, _expected(error), _hint(text, offset, ended))
-
-
-def _word(text: str, offset: int) -> str:
-    match = _FOUND_WORD.match(text, offset)
-    return match.group()[:40] if match else text[offset : offset + 1]
+    message, expected = "the expression breaks off here", _expected(error)
+    if ended:
+        opened = "a bracket stays open" if open_brackets(text) > 0 else None
+        return Problem(place, message, "the end", expected, opened)
+    word = word_at(text, offset)
+    found = "a hidden character" if hidden(word) else f"`{word}`"
+    return Problem(place, message, found, expected, hint_at(text, offset, start))
 
 
 def _expected(error: UnexpectedInput) -> str | None:
@@ -198,45 +167,3 @@ def _expected(error: UnexpectedInput) -> str | None:
     if names & {"ADD", "AND", "ORDER"}:
         said.insert(0, "an operator")
     return " or ".join(said) or None
-
-
-def _hint_behind(last: str, word: str, rest: str) -> str | None:
-    """Advice when a function stands without brackets; when a unit, be it one of ours or an English word, or thousands
-    stand apart from their number."""
-    if last in FUNCTIONS:
-        return f"as in {FUNCTIONS[last]}"
-    if word == "ago" and DURATION.fullmatch(last):
-        return f"write `ago({last})`"
-    if not last.isdigit():
-        return unit_hint(last + word)
-    if _THOUSANDS.match(rest):
-        return "numbers are written without separators"
-    if word in UNIT_MS:
-        return f"no space between number and unit: {last}{word}"
-    unit = _UNIT_WORDS.get(word.removesuffix("s"))
-    return f"write `{last}{unit}`" if unit else UNIT_ADVICE.get(word)
-
-
-def _hint(text: str, offset: int, ended: bool) -> str | None:
-    if ended:
-        return "a bracket stays open" if open_brackets(text) > 0 else None
-    word = _word(text, offset)
-    lowered, before = word.lower(), text[:offset].rstrip()
-    if DURATION.fullmatch(word):
-        return f"a duration stands behind a comma: `, {word}`" if open_brackets(before) > 0 else None
-    if unit := unit_hint(text[offset : offset + 40]):
-        return unit
-    if lowered in ("and", "or", "not", "in") and word != lowered:
-        return f"write `{lowered}` in small letters"
-    if text.startswith(("=>", "=<"), offset):
-        return f"write `{text[offset + 1]}=`"
-    if lowered in _INSTEAD:
-        return _INSTEAD[lowered]
-    if word == ")" and open_brackets(before) == 0:
-        return "no bracket is open here"
-    last = _LAST_WORD.search(before)
-    if last is not None and (hint := _hint_behind(last.group(), lowered, text[offset:])):
-        return hint
-    if re.search(r"[A-Za-z0-9_]$", before) and re.match(r"[A-Za-z]", word):
-        return 'event names of several words stand in quotes: "Order Completed"'
-    return None

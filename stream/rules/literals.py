@@ -18,22 +18,19 @@ MAX_NUMBER = 10**15
 
 DURATION = re.compile(r"(?:[0-9]+(?:ms|min|s|h|d|w))+")
 _PART = re.compile(r"([0-9]+)(ms|min|s|h|d|w)")
-_NUMBER_WITH_UNIT = re.compile(r"[0-9]+(?:\.[0-9]+)?([A-Za-z]+)")
+NUMBER = re.compile(r"[0-9]+(?:_[0-9]{3})*(?:\.[0-9]+)?")
+_NUMBER_WITH_UNIT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
-UNIT_ADVICE = {
-    "m": "write `min` for minutes; months have no fixed length, write 30d",
-    "mo": "months have no fixed length, write 30d",
-    "mon": "months have no fixed length, write 30d",
-    "month": "months have no fixed length, write 30d",
-    "months": "months have no fixed length, write 30d",
-    "y": "years have no fixed length, write 365d",
-    "yr": "years have no fixed length, write 365d",
-    "year": "years have no fixed length, write 365d",
-    "years": "years have no fixed length, write 365d",
+_WITHOUT_LENGTH = {
+    **dict.fromkeys(("m", "mo", "mon", "month", "months"), ("months", 30)),
+    **dict.fromkeys(("y", "yr", "year", "years"), ("years", 365)),
 }
+"""Units of no fixed length, and days that stand for one of them."""
+
+_AS_IN = "write 30d, 1h30min, 2w; units: ms s min h d w"
 
 
 class BadLiteral(ValueError):
@@ -48,7 +45,7 @@ class BadLiteral(ValueError):
 def duration_ms(text: str) -> int:
     """`1h30min` in milliseconds; raises BadLiteral."""
     if not DURATION.fullmatch(text):
-        raise BadLiteral("this is not a duration", unit_hint(text) or "write 30d, 1h30min, 2w; units: ms s min h d w")
+        raise BadLiteral("this is not a duration", unit_hint(text) or _AS_IN)
     total = sum(int(amount[:20]) * UNIT_MS[unit] for amount, unit in _PART.findall(text))
     if total > MAX_DURATION_MS:
         raise BadLiteral("the duration is too long", "at most 36600d, a hundred years")
@@ -56,14 +53,39 @@ def duration_ms(text: str) -> int:
 
 
 def unit_hint(text: str) -> str | None:
-    """Advice when a text begins like a number with a unit that does not exist."""
+    """Advice when a text begins like a number with a unit, and is no duration."""
     match = _NUMBER_WITH_UNIT.match(text)
     if match is None:
         return None
-    unit = match.group(1)
+    amount, unit = match.groups()
     if unit in UNIT_MS:
-        return "whole numbers only: 36h, not 1.5d"
-    return UNIT_ADVICE.get(unit.lower(), f"`{unit[:20]}` is no unit; units: ms s min h d w")
+        return _AS_IN if amount.isdigit() else "whole numbers only: 36h, not 1.5d"
+    return unit_advice(amount, unit.lower()) or f"`{unit[:20]}` is no unit; units: ms s min h d w"
+
+
+def unit_advice(amount: str, unit: str) -> str | None:
+    """Advice for months and years; None for all other words."""
+    if unit not in _WITHOUT_LENGTH:
+        return None
+    units, length = _WITHOUT_LENGTH[unit]
+    days = int(Fraction(amount[:20]) * length)
+    days = days if 0 < days * UNIT_MS["d"] <= MAX_DURATION_MS else length
+    advice = f"{units} have no fixed length, write {days}d"
+    return f"write `min` for minutes; {advice}" if unit == "m" else advice
+
+
+def without_currency(text: str) -> str | None:
+    """The number of an amount such as $100; None for all else."""
+    amount = text.removeprefix("$")
+    return amount if amount != text and NUMBER.fullmatch(amount) else None
+
+
+def is_date(text: str) -> bool:
+    """Whether `date` takes this text as a day."""
+    try:
+        return _DATE.fullmatch(text) is not None and date.fromisoformat(text) is not None
+    except ValueError:
+        return False
 
 
 def number(text: str) -> int | float:

@@ -65,10 +65,37 @@ def test_an_expression_that_begins_with_a_quote_gets_the_hint_to_quote_it_whole(
         ('a: "count("X") > 1"\n', "quotes within quotes"),
         ("a:\n\tb: c\n", "not with tabs"),
         ("a: b: c\n", "`: ` must stand in quotes"),
+        ("a:\n  - s\n    when: c\n", "a colon is missing behind `s`"),
+        ("a\n  b: c\n", "a colon is missing behind `a`"),
+        ("a:b c\nd: e\n", "a blank is missing behind `a:`"),
+        ("a: b\n  c: d\n", "begin in the same column"),
+        ('a: !count("A")\n', "write `not`"),
+        ("a: !(b > 1)\n", "write `not`"),
+        ("a: ! b\n", "write `not`"),
+        ("a:\n  b: c\n \u00a0 d: e\n", "U+00A0, no-break space"),
     ],
 )
 def test_what_is_no_yaml_gets_the_hint_that_fits(text: str, hint: str) -> None:
     assert hint in (read(text)[1][0].hint or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a: 1\nb: "x\nc: 3\n',
+        "a: 1\nb: 'x\nc: 3\n",
+        'a: 1\nb: "x\nc: "y z"\nd: 4\n',
+    ],
+)
+def test_a_quote_that_nobody_closes_is_told_where_it_begins(text: str) -> None:
+    _, found = read(text)
+    assert places(found) == [(2, 4)]
+    assert found[0].found == "a quote that is not closed"
+
+
+def test_a_quote_within_other_quotes_is_not_taken_for_one_that_is_not_closed() -> None:
+    _, found = read('a: "x"\nb: \'y "z\' c\n')
+    assert places(found) == [(2, 11)]
 
 
 # (how the value is written, what it says, offset in it, place of that offset in the file)

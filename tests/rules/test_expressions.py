@@ -54,7 +54,7 @@ BROKEN = {
     "a && b": (3, "`&&`", "`and`"),
     "a AND b": (3, "`AND`", "small letters"),
     "30m": (1, "`30m`", "`min`"),
-    "ago(6mo)": (5, "`6mo`", "30d"),
+    "ago(6mo)": (5, "`6mo`", "180d"),
     "ago(1y)": (5, "`1y`", "365d"),
     "ago(1.5d)": (5, "`1.5d`", "36h"),
     "ago(30 d)": (8, "`d`", "no space"),
@@ -70,11 +70,51 @@ BROKEN = {
     "a > 30 days": (8, "`days`", "`30d`"),
     "a > 2 months": (7, "`months`", "no fixed length"),
     "a > 1.5 d": (9, "`d`", "36h"),
-    "a.count b": (9, "`b`", "in quotes"),
     "a > 1 hour": (7, "`hour`", "`1h`"),
     "a => 2": (3, "`=`", "`>=`"),
     "a =< 2": (3, "`=`", "`<=`"),
     "a > 1,000": (6, "`,`", "without separators"),
+    "a > 1.000,00": (10, "`,`", "without separators"),
+    "a > 1.000.000": (5, "`1.000.000`", "without separators"),
+    "a > 2,5": (6, "`,`", "decimal point"),
+    "a > 100$": (8, "`$`", "plain numbers"),
+    "a > 100€": (8, "`€`", "plain numbers"),
+    "a > 18y": (5, "`18y`", "6570d"),
+    "a > 1.5y": (5, "`1.5y`", "547d"),
+    "a > 200y": (5, "`200y`", "365d"),
+    "a > 30M": (5, "`30M`", "900d"),
+    "a > 3 months": (7, "`months`", "90d"),
+    "f(a, 1h 30min)": (9, "`30min`", "1h30min"),
+    "a > 1h 30min": (8, "`30min`", "1h30min"),
+    "a > 2.5 days": (9, "`days`", "whole numbers"),
+    "f(a, 1h30)": (6, "`1h30`", "1h30min"),
+    "f(a, 30d..60d)": (6, "`30d..60d`", "before 7d"),
+    "a > 2026-01-01T00:00:00Z": (13, "`01T00`", 'date("2026-01-01")'),
+    "count(a, window=30d)": (16, "`=`", "a plain duration"),
+    "count(a, last 30d)": (15, "`30d`", "a plain duration"),
+    "count(a, since last(b))": (16, "`last`", "a plain duration"),
+    "count(a, from ago(9d) to ago(3d))": (15, "`ago`", "a plain duration"),
+    "count(a, where b > 1)": (16, "`b`", "right behind the events"),
+    "a is not null": (3, "`is`", "`!=`"),
+    "a IS NOT NULL": (3, "`IS`", "`!=`"),
+    "a == not null": (10, "`null`", "`!=`"),
+    "a is in [1]": (3, "`is`", "`in`"),
+    "a in 5": (6, "`5`", "a list"),
+    "a contains 'b'": (3, "`contains`", "contains(text"),
+    "a starts_with 'b'": (3, "`starts_with`", "starts_with(text"),
+    "a xor b": (3, "`xor`", "(a) != (b)"),
+    "a % 2": (3, "`%`", "no remainder"),
+    "a mod 2": (3, "`mod`", "no remainder"),
+    "case when a then b end": (6, "`when`", "if(condition, a, b)"),
+    "SELECT count(*) FROM a": (8, "`count`", "count(purchase where"),
+    "a <> 2": (4, "`>`", "`!=`"),
+    "a ≠ 2": (3, "`≠`", "`!=`"),
+    "a ≥ 2": (3, "`≥`", "`>=`"),
+    "a ≤ 2": (3, "`≤`", "`<=`"),
+    "a – 2": (3, "`–`", "`-`"),
+    "last(a).b": (8, "`.b`", "inside the brackets"),
+    "a\u00a0> 1": (2, "hidden", "U+00A0, no-break space: write a plain blank"),
+    "a\u200b > 1": (2, "hidden", "U+200B, zero width space: take it away"),
     "silent a 90d": (8, "`a`", "silent(purchase, "),
     "count(a)) > 3": (9, "`)`", "no bracket is open"),
     "a where b": (3, "`where`", "inside a function"),
@@ -93,6 +133,34 @@ def test_where_a_text_breaks_off_the_place_and_what_was_found_are_named(text: st
     assert (problem.place.line, problem.place.column) == (1, column)
     assert found in (problem.found or "")
     assert hint is None or hint in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.count b",
+        "a then b",
+        "a foo b",
+        "a > 30d foo",
+        "count(a since b)",
+        "count(a today)",
+        "a plus b",
+        "(a b)",
+        "a > 5 foo",
+        "a == 'b' 'c'",
+    ],
+)
+def test_where_nobody_knows_what_was_meant_there_is_no_hint(text: str) -> None:
+    with pytest.raises(SyntaxProblem) as caught:
+        parse(written(text))
+    assert caught.value.problem.hint is None
+
+
+def test_an_events_name_of_several_words_is_told_to_stand_in_quotes() -> None:
+    for text, start in (("last(Order Completed) > a", "value"), ("Order Completed", "selector")):
+        with pytest.raises(SyntaxProblem) as caught:
+            parse(written(text), start)
+        assert "in quotes" in (caught.value.problem.hint or "")
 
 
 @pytest.mark.parametrize(
