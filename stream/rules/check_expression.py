@@ -15,7 +15,7 @@ from stream.errors import Place
 from stream.rules import literals
 from stream.rules.comparisons import check_comparison, check_membership
 from stream.rules.expressions import Syntax
-from stream.rules.tree import And, Arithmetic, Call, Compare, Contains, ListOf, Literal, Node, Not, Or, Type
+from stream.rules.tree import And, Arithmetic, Call, Compare, Contains, ListOf, Literal, Node, Not, Or, Trait, Type
 from stream.rules.types import ARITHMETIC, common
 from stream.rules.walk import is_constant, moves_with_now
 from stream.rules.world import World
@@ -24,8 +24,11 @@ from stream.rules.world import World
 class Scope(Protocol):
     """Where an expression stands: over a customer, or inside a `where` over one event."""
 
-    def path(self, syntax: Syntax) -> Node | None:
-        """What a (dotted) name means here."""
+    def path(self, syntax: Syntax, beside_text: bool = False) -> Node | None:
+        """What a (dotted) name means here. `beside_text`: it is compared with a text, and may be one itself."""
+
+    def is_hyphenated(self, syntax: Syntax) -> bool:
+        """Whether `win-back`, a calculation to the grammar, is a name that can't stand here; if so, reports it."""
 
     def call(self, syntax: Syntax, checker: ExpressionChecker) -> Node | None:
         """A function that is not of plain values."""
@@ -48,7 +51,9 @@ class ExpressionChecker:
             Type.INSTANT: f"compare it: {_short(node)} > ago(30d)",
             Type.TEXT: f'compare it: {_short(node)} == "..."',
         }.get(node.type)
-        self.world.report(node.place, "a condition must be true or false", node.type.value, "a condition", hint)
+        asks = not (is_constant(node) or moves_with_now(node))  # else the comparison would always come out the same
+        found = node.type.value
+        self.world.report(node.place, "a condition must be true or false", found, "a condition", hint if asks else None)
         return None
 
     def value(self, syntax: Syntax) -> Node | None:
@@ -175,6 +180,8 @@ class ExpressionChecker:
     # ------------------------------------------------------------------ operators
 
     def _operation(self, syntax: Syntax) -> Node | None:
+        if self.scope.is_hyphenated(syntax):
+            return None
         left, right = self.value(syntax.parts[0]), self.value(syntax.parts[2])
         if left is None or right is None:
             return None
@@ -196,7 +203,9 @@ class ExpressionChecker:
         return Arithmetic(place=syntax.place, type=kind, text=syntax.text, op=op, left=left, right=right)
 
     def _compare(self, syntax: Syntax) -> Node | None:
-        operands = [self.value(part) for part in syntax.parts[::2]]
+        operands: list[Node | None] = []
+        for part in syntax.parts[::2]:
+            operands.append(self._beside(operands[-1] if operands else None, part))
         operators = syntax.parts[1::2]
         words = [operator.value for operator in operators]
         if len(words) > 1 and not (set(words) <= {"<", "<="} or set(words) <= {">", ">="}):
@@ -219,7 +228,8 @@ class ExpressionChecker:
 
     def _in(self, syntax: Syntax) -> Node | None:
         item = self.value(syntax.parts[0])
-        collection = self._list(syntax.parts[1]) if syntax.parts[1].kind == "list" else self.value(syntax.parts[1])
+        is_list = syntax.parts[1].kind == "list"
+        collection = self._list(syntax.parts[1], item) if is_list else self.value(syntax.parts[1])
         if item is None or collection is None or not check_membership(self.world, item, collection):
             return None
         negated = syntax.kind == "not_in"
@@ -227,13 +237,18 @@ class ExpressionChecker:
             place=syntax.place, type=Type.BOOLEAN, text=syntax.text, item=item, collection=collection, negated=negated
         )
 
-    def _list(self, syntax: Syntax) -> Node | None:
+    def _beside(self, other: Node | None, syntax: Syntax) -> Node | None:
+        """The value that is compared with another."""
+        beside_text = isinstance(other, Trait) and other.type in (Type.TEXT, Type.ANY)
+        return self.scope.path(syntax, beside_text) if syntax.kind == "path" else self.value(syntax)
+
+    def _list(self, syntax: Syntax, sought: Node | None) -> Node | None:
         items: list[Node] = []
         for part in syntax.parts:
             if part.kind == "step":
                 self.world.report(part.place, "a list after `in` has no properties", f".{part.parts[0].text}")
                 return None
-            node = self.value(part)
+            node = self._beside(sought, part)
             if node is not None:
                 items.append(node)
         if len(items) < len(syntax.parts):
@@ -247,6 +262,11 @@ class ExpressionChecker:
         return Not(place=syntax.place, type=Type.BOOLEAN, text=syntax.text, part=part)
 
     def _connected(self, syntax: Syntax) -> Node | None:
+        if (hint := _one_of(syntax)) is not None:
+            place, found = syntax.parts[1].place, syntax.parts[1].text[:60]
+            self.condition(syntax.parts[0])
+            self.world.report(place, "a condition must be true or false", found, "a condition", hint)
+            return None
         nodes = [self.condition(part) for part in syntax.parts]
         parts = tuple(node for node in nodes if node is not None)
         if len(parts) < len(nodes):
@@ -307,6 +327,18 @@ _OPERATION_HINTS = {
     "*": "two numbers, or a duration and a number",
     "/": "numbers, durations, or a duration by a number",
 }
+
+
+def _one_of(syntax: Syntax) -> str | None:
+    """A hint when `a == 1 or 2` is written for `a in [1, 2]`, or `a != 1 and 2` for `a not in [1, 2]`."""
+    first, *others = syntax.parts
+    equal, among = ("==", "in") if syntax.kind == "or_" else ("!=", "not in")
+    if first.kind != "compare" or len(first.parts) != 3 or first.parts[1].value != equal:
+        return None
+    value, _, known = first.parts
+    if known.kind not in ("number", "string", "duration") or any(other.kind != known.kind for other in others):
+        return None
+    return f"write {value.text} {among} [{', '.join(each.text for each in (known, *others))}]"
 
 
 def _linear(op: str, left: Node, right: Node) -> bool:

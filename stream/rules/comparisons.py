@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from stream.rules import literals
 from stream.rules.expressions import Syntax
-from stream.rules.names import did_you_mean
+from stream.rules.names import suggestion
 from stream.rules.tree import Fact, ListOf, Literal, Node, StageOf, Type
 from stream.rules.types import ORDERED, same_kind
 from stream.rules.walk import moves_with_now
@@ -85,12 +86,16 @@ def _check_stage(world: World, dimension: Node, text: Node) -> bool:
     if text.value in stages:
         return True
     message = f"`{dimension.dimension}` has no such stage"
-    hint = did_you_mean(text.value, stages)
+    hint = suggestion(text.value, stages)
     world.report(text.place, message, f'"{text.value}"', "one of " + ", ".join(stages), hint)
     return False
 
 
 def _order_hint(side: Node) -> str | None:
+    if isinstance(side, Literal) and side.type is Type.TEXT:
+        if literals.NUMBER.fullmatch(side.value):
+            return f"a number has no quotes: {side.value}"
+        return f'a date is written date("{side.value}")' if literals.is_date(side.value) else "text has no order"
     return {
         Type.TEXT: "text has no order; a trait that holds a date is declared `date`, a number `number`",
         Type.NULL: "null can be compared with == and != only",
@@ -107,6 +112,9 @@ def _mixed_hint(left: Node, right: Node) -> str | None:
         return "a duration has a unit: 30d"
     if kinds == {Type.INSTANT, Type.TEXT}:
         return 'an instant in the text is written date("2025-11-28")'
+    day = next((side.text for side in (left, right) if literals.is_date(side.text)), None)
+    if kinds == {Type.INSTANT, Type.NUMBER} and day is not None:
+        return f'a date is written date("{day}")'
     if kinds == {Type.INSTANT, Type.NUMBER}:
         return 'an instant is compared with ago(30d), date("2025-11-28") or another instant'
     if kinds == {Type.NUMBER, Type.TEXT}:

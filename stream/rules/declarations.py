@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 
 from stream.rules import fields
+from stream.rules.characters import hidden
 from stream.rules.document import Broken, Entry, Listing, Mapping, Scalar, Value
 from stream.rules.history import MAX_MATCHES, TRACK
-from stream.rules.names import HYPHENATED, IDENTIFIER, MAX_LENGTH, RESERVED, did_you_mean
+from stream.rules.names import HYPHENATED, IDENTIFIER, MAX_LENGTH, RESERVED, legal_name, suggestion
 from stream.rules.scopes import event_checker
 from stream.rules.sections import Sections
 from stream.rules.tree import Match, Node, TraitDeclaration, Type
@@ -22,6 +23,15 @@ TRAIT_TYPES = {
     "date": Type.INSTANT,
     "list": Type.LIST,
 }
+OTHER_TYPES = {
+    **dict.fromkeys(("string", "str", "varchar"), "text"),
+    **dict.fromkeys(("int", "integer", "float", "double", "decimal"), "number"),
+    "bool": "boolean",
+    **dict.fromkeys(("datetime", "timestamp", "instant"), "date"),
+    **dict.fromkeys(("array", "set"), "list"),
+}
+"""What other languages call them."""
+
 MAX_NODES = 5_000
 """Size of one expression with its facts opened: everything later walks it."""
 
@@ -109,8 +119,7 @@ def _may_be_named(world: World, kind: str, entry: Entry, pattern: re.Pattern[str
     name, place = entry.key.value, entry.key.place
     if not pattern.fullmatch(name) or len(name) > MAX_LENGTH:
         allowed = "small letters, digits and _" if pattern is IDENTIFIER else "small letters, digits, - and _"
-        suggestion = re.sub(r"[^a-z0-9]+", "_" if pattern is IDENTIFIER else "-", name.lower()).strip("_-")
-        hint = f"try `{suggestion[:MAX_LENGTH]}`" if pattern.fullmatch(suggestion) else None
+        hint = hidden(name) or legal_name(name, pattern)
         expected = f"{allowed}, a letter first, at most {MAX_LENGTH} characters"
         world.report(place, f"this name of {_a(kind)} can't be used", name[:80], expected, hint)
         return False
@@ -166,7 +175,7 @@ def _trait_type(world: World, value: Value | None) -> Type | None:
     if word is None or word in TRAIT_TYPES:
         return TRAIT_TYPES.get(word or "")
     assert value is not None
-    hint = did_you_mean(word, TRAIT_TYPES)
+    hint = suggestion(word, TRAIT_TYPES, OTHER_TYPES)
     world.report(value.place, "there is no such type of trait", word[:60], "one of " + ", ".join(TRAIT_TYPES), hint)
     return None
 

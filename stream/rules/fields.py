@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
+from stream.rules.characters import hidden
 from stream.rules.document import Broken, Listing, Scalar, Value
 from stream.rules.document import Mapping as YamlMapping
 from stream.rules.expressions import Syntax, SyntaxProblem, parse
 from stream.rules.literals import BadLiteral, duration_ms
-from stream.rules.names import did_you_mean
+from stream.rules.names import suggestion
 from stream.rules.world import World
+
+_KEY_WITHOUT_BLANK = re.compile(r"[a-z][a-z0-9_-]*:(?=\S)")
 
 MAX_TEXT = 4_000
 """Characters of a documentation text."""
@@ -76,20 +80,33 @@ def duration(world: World, value: Value | None, what: str) -> int | None:
 
 
 def check_keys(
-    world: World, found: YamlMapping, known: Iterable[str], what: str, later: Mapping[str, str] | None = None
+    world: World,
+    found: YamlMapping,
+    known: Iterable[str],
+    what: str,
+    later: Mapping[str, str] | None = None,
+    meant: Mapping[str, str] | None = None,
 ) -> None:
-    """Reports keys that nobody knows, and those that come later (key -> what to do meanwhile, or "")."""
+    """Reports keys that nobody knows, and those that come later (key -> what to do meanwhile, or ""). `meant`: what
+    others call our keys."""
     known_keys = list(known)
     for entry in found.entries:
         key = entry.key.value
         if key in known_keys:
             continue
         if later is not None and key in later:
-            hint = later[key] or "it comes later"
-            world.report(entry.key.place, f"`{key}` is not supported yet", key, hint=hint)
+            meanwhile = later[key] or "it comes later"
+            world.report(entry.key.place, f"`{key}` is not supported yet", key, hint=meanwhile)
             continue
         expected = "one of " + ", ".join(known_keys)
-        world.report(entry.key.place, f"{what} has no such key", key[:60], expected, did_you_mean(key, known_keys))
+        hint = hidden(key) or suggestion(key, known_keys, meant)
+        world.report(entry.key.place, f"{what} has no such key", key[:60], expected, hint)
+
+
+def blank_missing(written: str) -> str | None:
+    """A hint when a text begins like a key: `when:orders > 1`."""
+    key = _KEY_WITHOUT_BLANK.match(written)
+    return f"a blank stands behind the colon: `{key.group()} ...`" if key else None
 
 
 def _report_kind(world: World, value: Value | None, what: str, expected: str, hint: str | None = None) -> None:
@@ -98,6 +115,8 @@ def _report_kind(world: World, value: Value | None, what: str, expected: str, hi
     found = {Listing: "a list", YamlMapping: "a mapping"}.get(type(value), "nothing")
     if isinstance(value, Scalar) and not value.is_empty:
         found = value.value[:60]
+    if isinstance(value, Scalar) and expected == "a mapping":
+        hint = blank_missing(value.value) or hint
     if expected == "an expression" and isinstance(value, Listing | YamlMapping):
-        hint = "the value stands in { } for YAML: put the expression in quotes"
+        hint = "one expression stands here, no list and no { }; conditions are joined with `and`"
     world.report(value.place, f"{what} is not what belongs here", found, expected, hint)

@@ -74,6 +74,28 @@ USAGE: dict[str, str] = {
 
 FUNCTIONS = USAGE
 
+OTHER_WORDS = {
+    **dict.fromkeys(("average", "mean"), "avg"),
+    **dict.fromkeys(("total", "sum_of"), "sum"),
+    **dict.fromkeys(("earliest", "oldest"), "first"),
+    **dict.fromkeys(("latest", "newest", "most_recent"), "last"),
+    **dict.fromkeys(("unique", "uniq", "count_distinct", "distinct_count"), "distinct"),
+    **dict.fromkeys(("lowercase", "to_lower"), "lower"),
+    **dict.fromkeys(("iif", "case"), "if"),
+    **dict.fromkeys(("includes", "has_text"), "contains"),
+    **dict.fromkeys(("days_ago", "date_sub"), "ago"),
+}
+"""Functions of other languages -> ours."""
+
+INSTEAD = {
+    **dict.fromkeys(("exists", "has", "has_done", "did", "done", "ever"), "count(purchase) >= 1"),
+    **dict.fromkeys(("days_since", "time_since", "datediff", "date_diff"), "now - last(purchase) > 30d"),
+    **dict.fromkeys(("is_null", "isnull"), "traits.country == null"),
+    **dict.fromkeys(("coalesce", "ifnull"), "if(traits.age == null, 0, traits.age)"),
+    "not_in": 'not in("win-back")',
+}
+"""Functions of other languages -> what is written over a customer instead."""
+
 LATER_FUNCTIONS = frozenset({
     "year", "month", "weekday", "day", "hour", "age", "sequence", "some", "since", "previous", "visits", "anniversary",
     "next_anniversary", "probability_alive", "expected_orders", "quantile", "rank", "money", "keys", "values", "most",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stream.rules.check_expression import ExpressionChecker
 from stream.rules.expressions import Syntax
-from stream.rules.functions import FUNCTIONS, HISTORY, LATER_FUNCTIONS, HistoryWord, Prop, Window
-from stream.rules.literals import MAX_DURATION_MS
-from stream.rules.names import INSTANTS, did_you_mean
+from stream.rules.functions import FUNCTIONS, HISTORY, LATER_FUNCTIONS, OTHER_WORDS, HistoryWord, Prop, Window
+from stream.rules.literals import DURATION, MAX_DURATION_MS
+from stream.rules.names import INSTANTS, did_you_mean, either, suggestion
 from stream.rules.tree import (
     And,
     Arithmetic,
     InSegment,
     Leaf,
+    Literal,
     Match,
     Node,
     Now,
@@ -132,6 +133,24 @@ class HistoryChecker:
         known = (KINDS, self.world.events, self.world.facts, self.world.dimensions)
         return all(path.parts[0].value not in names for names in known)
 
+    def _names_events(self, argument: Syntax) -> bool:
+        """An event's own name in quotes, or one that is declared."""
+        if argument.kind != "argument" or len(argument.parts) > 1:
+            return False
+        event = argument.parts[0]
+        if event.kind == "string":
+            return not any(character.isdigit() for character in event.parts[0].value)  # else a duration is meant
+        name = event.parts[0].value if event.kind == "path" and len(event.parts) == 1 else ""
+        return name in KINDS or name in self.world.events
+
+    def _united(self, name: str, arguments: tuple[Syntax, ...]) -> str:
+        """The call with its events in a list; an example when the first has a condition of its own."""
+        if not self._names_events(arguments[0]):
+            return f'{name}([purchase, "Product Viewed"])'
+        events = ", ".join(argument.text for argument in arguments if self._names_events(argument))
+        others = [argument.text for argument in arguments if not self._names_events(argument)]
+        return f"{name}({', '.join([f'[{events}]', *others])})"
+
     def _window(
         self, syntax: Syntax, name: str, word: HistoryWord, arguments: tuple[Syntax, ...]
     ) -> tuple[int | None, int] | None:
@@ -149,6 +168,10 @@ class HistoryChecker:
         if arguments[0].kind == "before":
             hint = f"{name}(..., 7d, before 7d)"
             self.world.report(arguments[0].place, "`before` stands after a window", arguments[0].text[:60], hint=hint)
+            return None
+        if word.prop is Prop.NONE and self._names_events(arguments[0]):
+            hint = f"several events stand in a list: {self._united(name, syntax.parts[1:])}"
+            self.world.report(arguments[0].place, "this is no window", arguments[0].text[:60], "a duration", hint)
             return None
         window = self._duration(arguments[0], "a window", least_ms=1)
         if len(arguments) == 1:
@@ -221,6 +244,8 @@ class HistoryChecker:
         duration = constant_ms(node) if node.type is Type.DURATION else None
         if duration is None:
             hint = "as in 30d" if node.type is not Type.DURATION else "it can't depend on the customer"
+            if isinstance(node, Literal) and node.type is Type.TEXT and DURATION.fullmatch(node.value):
+                hint = f"a duration has no quotes: {node.value}"
             found = node.text[:60] if node.type is Type.DURATION else node.type.value
             self.world.report(node.place, f"{what} must be a fixed duration", found, hint=hint)
             return None
@@ -295,7 +320,7 @@ class HistoryChecker:
             return None
         hint = did_you_mean(name, {*self.world.events, *KINDS})
         quoted = f'an event\'s own name stands in quotes: "{name}"'
-        self.world.report(head.place, "no event has this name", name, hint=f"{hint} Or: {quoted}" if hint else quoted)
+        self.world.report(head.place, "no event has this name", name, hint=either(hint, quoted))
         return None
 
     def _with_prop(
@@ -346,8 +371,10 @@ def _selector_text(argument: Syntax, prop: Property | None) -> str:
     return " ".join([events, *(clause.text for clause in argument.parts[1:])])
 
 
-def unknown_function(world: World, syntax: Syntax, known: Iterable[str]) -> None:
-    """Reports a function that is planned, or that nobody knows."""
+def unknown_function(
+    world: World, syntax: Syntax, known: Iterable[str], instead: Mapping[str, str] | None = None
+) -> None:
+    """Reports a function that is planned, or that nobody knows; `instead` says what is written here for it."""
     name = syntax.parts[0].value
     if name in LATER_FUNCTIONS:
         world.report(syntax.place, f"`{name}` is not supported yet", f"{name}(...)", hint="it comes later")
@@ -357,4 +384,6 @@ def unknown_function(world: World, syntax: Syntax, known: Iterable[str]) -> None
             syntax.place, f"`{name}` is no function", syntax.text[:60], hint=f"write `{name}` without brackets"
         )
         return
-    world.report(syntax.place, "there is no such function", name, hint=did_you_mean(name, known))
+    written = (instead or {}).get(name.lower())
+    hint = f"write {written}" if written else suggestion(name, known, OTHER_WORDS)
+    world.report(syntax.place, "there is no such function", name, hint=hint)

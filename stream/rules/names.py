@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from stream.rules.functions import FUNCTIONS, LATER_FUNCTIONS
 
@@ -12,6 +12,9 @@ MAX_LENGTH = 64
 
 MOST_COMPARED = 1_000
 """Known names among which a misspelt one is looked for; each takes some ten microseconds."""
+
+CLOSE = 0.75
+"""As difflib measures: of four letters one may be another. Below that are other words: `condition` is no `action`."""
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 """Events, facts and dimensions: they stand bare in expressions."""
@@ -40,16 +43,38 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     candidates = list(known)
     if name.lower() in candidates:
         return name.lower()
-    close = difflib.get_close_matches(name[:MAX_LENGTH], candidates[:MOST_COMPARED], n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name[:MAX_LENGTH], candidates[:MOST_COMPARED], n=1, cutoff=CLOSE)
     return close[0] if close else None
+
+
+def suggestion(name: str, known: Iterable[str], meant: Mapping[str, str] | None = None) -> str | None:
+    """A hint with the name that is likely to be meant: by `meant` (another's word -> ours), or the nearest."""
+    candidates = set(known)
+    found = (meant or {}).get(name.lower())
+    if found not in candidates:
+        found = nearest(name, sorted(candidates))
+    return None if found is None else f"did you mean `{found}`?"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint with the nearest name; the whole list when it is short and nothing is near."""
     candidates = sorted(set(known))
-    found = nearest(name, candidates)
-    if found is not None:
-        return f"did you mean `{found}`?"
+    if (hint := suggestion(name, candidates)) is not None:
+        return hint
     if candidates and len(candidates) <= 8:
         return "known: " + ", ".join(candidates)
     return None
+
+
+def either(hint: str | None, other: str) -> str:
+    """Two hints, if there are two."""
+    if hint is None:
+        return other
+    return f"{hint}{'' if hint.endswith('?') else '.'} Or: {other}"
+
+
+def legal_name(name: str, pattern: re.Pattern[str]) -> str | None:
+    """A hint with a name like this one that fits the pattern; None when there is none."""
+    hyphen = "_" if pattern is IDENTIFIER else "-"
+    like = re.sub(r"[^a-z0-9]+", hyphen, name.lower()).strip("_-")[:MAX_LENGTH]
+    return f"try `{like}`" if pattern.fullmatch(like) and like not in RESERVED else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -55,20 +55,48 @@ def opened(node: Node) -> Node:
     return node
 
 
-def unreachable(condition: Node, covers: Sequence[list[Bound]]) -> str | None:
-    """Why nobody can get here after the earlier conditions (their `exact_bounds`); None when somebody may."""
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why nobody can get to a stage, and what to do about it."""
+
+    why: str
+    hint: str | None = None
+
+
+def unreachable(condition: Node, covers: Mapping[str, list[Bound]]) -> Reason | None:
+    """Why nobody can get here after earlier stages (their `exact_bounds`, by name); None when somebody may."""
     if contradicts_itself(condition):
-        return "its condition can never hold"
+        return Reason("its condition can never hold")
     for key, own in _by_value(_parts(condition)).items():
-        others = [bounds for bounds in covers if bounds[0].key == key]
-        constants = [bound.constant for bounds in [own, *others] for bound in bounds]
+        others = {name: bounds for name, bounds in covers.items() if bounds[0].key == key}
+        constants = [bound.constant for bounds in [own, *others.values()] for bound in bounds]
         if len(constants) ** 2 > MOST_TRIED:
             continue
         points = _points(own[0].value, constants)
-        mine = [point for point in points if all(bound.holds(point) for bound in own)]
-        if others and all(any(all(b.holds(point) for b in bounds) for bounds in others) for point in mine):
-            return "the stages before it take everybody"
+        mine = [point for point in points if _hold(own, point)]
+        if others and all(_hold_any(others.values(), point) for point in mine):
+            return _taken(points, mine, others)
     return None
+
+
+def _hold(bounds: Sequence[Bound], point: float) -> bool:
+    return all(bound.holds(point) for bound in bounds)
+
+
+def _hold_any(alternatives: Iterable[list[Bound]], point: float) -> bool:
+    return any(_hold(bounds, point) for bounds in alternatives)
+
+
+def _taken(points: list[float], mine: list[float], covers: Mapping[str, list[Bound]]) -> Reason:
+    """Names the stage that takes all of mine. The two may change places when each has points that no other takes."""
+    for name, bounds in covers.items():
+        if all(_hold(bounds, point) for point in mine):
+            others = [other for key, other in covers.items() if key != name]
+            wider = (point for point in points if _hold(bounds, point) and point not in mine)
+            fits = all(any(not _hold_any(others, point) for point in each) for each in (mine, wider))
+            hint = f"put this stage before `{name}`: the narrower first" if fits else None
+            return Reason(f"`{name}` takes all of these already", hint)
+    return Reason("the stages before it take all of these already")
 
 
 def exact_bounds(condition: Node) -> list[Bound] | None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from stream.rules.check_expression import ExpressionChecker
 from stream.rules.expressions import Syntax
-from stream.rules.functions import FUNCTIONS, VALUES
+from stream.rules.functions import FUNCTIONS, INSTEAD, VALUES
 from stream.rules.history import HistoryChecker, everything, unknown_function
-from stream.rules.names import INSTANTS, did_you_mean
+from stream.rules.literals import without_currency
+from stream.rules.names import INSTANTS, did_you_mean, either, suggestion
 from stream.rules.tree import Fact, FirstSeen, Leaf, Node, Now, Property, StageOf, Trait, TraitDeclaration, Type
 from stream.rules.world import World
+
+EVERYBODY = "`audience: everyone` belongs to a segment; everybody is meant where the file has no `audience`"
 
 
 def customer_checker(world: World) -> ExpressionChecker:
@@ -32,7 +35,7 @@ def steps_of(syntax: Syntax) -> tuple[str, ...]:
 class CustomerScope:
     world: World
 
-    def path(self, syntax: Syntax) -> Node | None:
+    def path(self, syntax: Syntax, beside_text: bool = False) -> Node | None:
         steps = steps_of(syntax)
         name = steps[0]
         if syntax.kind == "path" and name in ("traits", "group"):
@@ -42,16 +45,26 @@ class CustomerScope:
         if len(steps) > 1:
             self._unknown_path(syntax, steps)
             return None
-        return self._name(syntax, name)
+        return self._name(syntax, name, beside_text)
+
+    def is_hyphenated(self, syntax: Syntax) -> bool:
+        name = syntax.text
+        head, hyphen, _ = name.partition("-")
+        if not (hyphen and head.isidentifier()) or head in self.world.facts or head in INSTANTS:
+            return False
+        if name not in self.world.segments and not self._is_stage(name):
+            return False
+        self._name(syntax, name)
+        return True
 
     def call(self, syntax: Syntax, checker: ExpressionChecker) -> Node | None:
         name = syntax.parts[0].value
         if name in FUNCTIONS:
             return HistoryChecker(self.world, checker, event_checker(self.world)).call(syntax)
-        unknown_function(self.world, syntax, FUNCTIONS)
+        unknown_function(self.world, syntax, FUNCTIONS, INSTEAD)
         return None
 
-    def _name(self, syntax: Syntax, name: str) -> Node | None:
+    def _name(self, syntax: Syntax, name: str, beside_text: bool = False) -> Node | None:
         world, place, text = self.world, syntax.place, syntax.text
         if name in world.facts:
             value = world.facts[name]
@@ -75,13 +88,30 @@ class CustomerScope:
             world.report(place, "`otherwise` is the condition of a dimension's last stage, alone", name)
         elif name in ("context", "properties", "timestamp"):
             world.report(place, f"`{name}` means something only inside `where`", name)
-        elif any(name in stages for stages in world.dimensions.values()):
+        elif self._is_stage(name):
             world.report(place, "a stage stands in quotes", name, hint=f'write "{name}"')
         else:
-            known = {*world.facts, *world.dimensions, *world.events, *INSTANTS}
-            hint = did_you_mean(name, known)
+            hint = self._meant(name, beside_text)
             world.report(place, "nothing has this name", name, "a fact, a dimension or a declared event", hint)
         return None
+
+    def _is_stage(self, name: str) -> bool:
+        return any(name in stages for stages in self.world.dimensions.values())
+
+    def _meant(self, name: str, beside_text: bool) -> str | None:
+        known = {*self.world.facts, *self.world.dimensions, *self.world.events, *INSTANTS}
+        if (trait := self._declared(name)) is not None:
+            return f"write {trait}"
+        if (amount := without_currency(name)) is not None:
+            return f"amounts are plain numbers: {amount}"
+        if beside_text and suggestion(name, known) is None:
+            return f'a text stands in quotes: "{name}"'
+        return EVERYBODY if name == "everyone" else did_you_mean(name, known)
+
+    def _declared(self, name: str) -> str | None:
+        """The trait of this name, as it is written."""
+        sources = (("traits", self.world.traits), ("group", self.world.group or {}))
+        return next((f"{source}.{name}" for source, declared in sources if name in declared), None)
 
     def _event(self, syntax: Syntax, steps: tuple[str, ...]) -> Node | None:
         if len(steps) == 1:
@@ -98,7 +128,8 @@ class CustomerScope:
         if name in world.facts or name in world.dimensions:
             world.report(syntax.place, f"`{name}` has no properties", syntax.text)
             return
-        hint = did_you_mean(name, {"traits", "group", *world.events})
+        trait = self._declared(".".join(steps))
+        hint = did_you_mean(name, {"traits", "group", *world.events}) if trait is None else f"write {trait}"
         world.report(syntax.place, "nothing has this name", name, "traits, group or a declared event", hint)
 
     def _trait(self, syntax: Syntax, source: str, path: tuple[str, ...]) -> Node | None:
@@ -143,7 +174,7 @@ class CustomerScope:
         message = f"this {'trait' if source == 'traits' else 'group trait'} is not declared"
         hint = did_you_mean(name, declared)
         declare = f"declare it: `{name}: text` in `{source}:`"
-        self.world.report(syntax.place, message, name, hint=f"{hint} or {declare}" if hint else declare)
+        self.world.report(syntax.place, message, name, hint=either(hint, declare))
         return None
 
 
@@ -153,7 +184,7 @@ class EventScope:
 
     world: World
 
-    def path(self, syntax: Syntax) -> Node | None:
+    def path(self, syntax: Syntax, beside_text: bool = False) -> Node | None:
         steps = steps_of(syntax)
         place, text, name = syntax.place, syntax.text, steps[0]
         if syntax.kind == "text_path":
@@ -169,10 +200,15 @@ class EventScope:
             return Property(place=place, type=Type.ANY, text=text, root=name, path=steps[1:])
         if self._means_customer(name, len(steps)):
             hint = f"if the event's own property is meant, write properties.{'.'.join(steps)}"
+            if name in ("traits", "group"):
+                hint = f"ask it outside of `where`, as in count(purchase where total > 100) >= 1 and {text} != null"
             message = "inside `where` only the event itself can be asked"
             self.world.report(place, message, text, "a property of the event", hint)
             return None
         return Property(place=place, type=Type.ANY, text=text, root="properties", path=steps)
+
+    def is_hyphenated(self, syntax: Syntax) -> bool:
+        return False  # bare names are properties
 
     def call(self, syntax: Syntax, checker: ExpressionChecker) -> Node | None:
         name = syntax.parts[0].value

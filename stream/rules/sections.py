@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from stream.errors import Place
 from stream.rules import fields
 from stream.rules.document import Entry, Listing, Mapping, Scalar, Value
-from stream.rules.names import HYPHENATED, MAX_LENGTH, did_you_mean
+from stream.rules.names import HYPHENATED, MAX_LENGTH, legal_name, suggestion
 from stream.rules.world import World
 
 FORMAT = "1"
@@ -21,6 +21,10 @@ MOST_REVISION = 2**31 - 1
 MERGED = ("events", "traits", "group", "facts", "dimensions", "segments")
 KEYS = ("definitions", *ONCE, *MERGED, "cases")
 _REVISION = re.compile(r"[0-9]{1,10}")
+CONTINENTS = tuple(
+    f"{each}/" for each in ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+)
+OTHER_KEYS = {"timezone": "zone", "time_zone": "zone", "tz": "zone", "tests": "cases"}
 LATER = {"subject": "", "currency": "sum amounts of one currency only", "limits": ""}
 
 
@@ -48,7 +52,7 @@ def read_sections(world: World, documents: Sequence[Mapping]) -> Sections:
     once: dict[str, Entry] = {}
     versions = 0
     for document in documents:
-        fields.check_keys(world, document, KEYS, "a definitions file", LATER)
+        fields.check_keys(world, document, KEYS, "a definitions file", LATER, OTHER_KEYS)
         for entry in document.entries:
             key = entry.key.value
             if key == "definitions":
@@ -98,8 +102,9 @@ def _read_once(world: World, sections: Sections, once: dict[str, Entry]) -> None
         if HYPHENATED.fullmatch(name) and len(name) <= MAX_LENGTH:
             sections.name = name
         else:
-            expected = f"small letters, digits, - and _, at most {MAX_LENGTH}"
-            world.report(once["name"].value.place, "this name can't be used", name[:80], expected)
+            expected = f"small letters, digits, - and _, a letter first, at most {MAX_LENGTH} characters"
+            hint = legal_name(name, HYPHENATED)
+            world.report(once["name"].value.place, "this name can't be used", name[:80], expected, hint)
     if "revision" in once:
         sections.revision = _revision(world, once["revision"].value)
     if "zone" in once and (zone := fields.text(world, once["zone"].value, "`zone`")) is not None:
@@ -129,9 +134,16 @@ def _zone(world: World, name: str, place: Place) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):  # not found; a path; a folder of zones
-        hint = did_you_mean(name, available_timezones())
-        world.report(place, "there is no such time zone", name[:60], "an IANA name such as Europe/Berlin", hint)
+        world.report(place, "there is no such time zone", name[:60], "an IANA name such as Europe/Berlin", _place(name))
         return None
+
+
+def _place(name: str) -> str:
+    """A hint with the place that is meant. Zones such as EST are left out: they have no summer time."""
+    places = [zone for zone in available_timezones() if zone.startswith(CONTINENTS)]
+    named = [zone for zone in places if zone.lower().endswith(f"/{name.lower()}")]
+    meant = f"did you mean `{named[0]}`?" if len(named) == 1 else suggestion(name, places)
+    return meant or "write a place: Europe/Berlin, America/Los_Angeles; or UTC"
 
 
 def is_empty_block(value: Value) -> bool:

@@ -10,7 +10,7 @@ from stream.rules.declarations import check_size
 from stream.rules.document import Entry, Scalar, Value
 from stream.rules.expressions import Syntax
 from stream.rules.history import HistoryChecker
-from stream.rules.literals import BadLiteral, percentage
+from stream.rules.literals import NUMBER, BadLiteral, percentage
 from stream.rules.names import MAX_LENGTH
 from stream.rules.scopes import customer_checker, event_checker
 from stream.rules.tree import And, Goal, Node, Or, SegmentDefinition, Selector, Type
@@ -32,6 +32,10 @@ LATER = {
     "limits": "",
     "measure": "",
     "until": "",
+}
+OTHER_KEYS = {
+    **dict.fromkeys(("condition", "if", "rule", "filter", "where", "criteria", "query"), "when"),
+    **dict.fromkeys(("holdout", "control"), "control_group"),
 }
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 OWN_TOPICS = frozenset({
@@ -69,7 +73,7 @@ def read_segment(world: World, entry: Entry) -> SegmentText:
     block = fields.mapping(world, entry.value, "a segment", "its condition stands below it: `when: orders >= 1`")
     if block is None:
         return text
-    fields.check_keys(world, block, KEYS, "a segment", LATER)
+    fields.check_keys(world, block, KEYS, "a segment", LATER, OTHER_KEYS)
     if block.get("when") is None:
         world.report(entry.key.place, "the segment has no condition", None, "when: orders >= 1")
     text.when = fields.expression(world, block.get("when"), "`when`")
@@ -162,9 +166,17 @@ def _share(world: World, value: Value | None) -> float | None:
         world.report(value.place, error.message, written[:60], "a percentage such as 10%", error.hint)
         return None
     if not 0 <= share < 1:
-        world.report(value.place, "this is not a share", written[:60], "a percentage such as 10%, below 100%")
+        expected, hint = "a percentage such as 10%, below 100%", _as_percentage(written)
+        world.report(value.place, "this is not a share", written[:60], expected, hint)
         return None
     return share
+
+
+def _as_percentage(written: str) -> str | None:
+    """A hint for 0.1 and 10, both meant as 10%; 1 may be meant either way."""
+    share = float(written) if NUMBER.fullmatch(written) else 1.0
+    percent = share * 100 if share < 1 else share
+    return f"write {percent:.6g}%" if share != 1 and 0 < percent < 100 else None
 
 
 def _read_goal(world: World, text: SegmentText, value: Value | None) -> None:
@@ -196,7 +208,7 @@ def _read_carried(world: World, text: SegmentText, value: Value | None) -> None:
     for entry in block.entries:
         name = entry.key.value
         if not CARRIED.fullmatch(name) or len(name) > MAX_LENGTH:
-            expected = f"letters, digits, - and _, at most {MAX_LENGTH}"
+            expected = f"letters, digits, - and _, a letter or _ first, at most {MAX_LENGTH} characters"
             world.report(entry.key.place, "this name can't be carried", name[:80], expected)
         syntax = fields.expression(world, entry.value, "a carried value")
         if syntax is not None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from stream.errors import Place
 from stream.rules import fields
+from stream.rules.characters import hidden
 from stream.rules.declarations import check_size
 from stream.rules.document import Broken, Entry, Mapping, Scalar, Value
 from stream.rules.expressions import Syntax
-from stream.rules.names import MAX_LENGTH, STAGE
+from stream.rules.names import MAX_LENGTH, STAGE, legal_name
 from stream.rules.reach import Bound, exact_bounds, unreachable
 from stream.rules.scopes import customer_checker
 from stream.rules.sections import is_empty_block
@@ -99,16 +100,17 @@ def _stage(world: World, item: Value) -> StageText | None:
     if isinstance(item, Broken):
         return None
     if not isinstance(item, Mapping) or len(item.entries) != 1:
-        found = "nothing" if not isinstance(item, Mapping) else f"{len(item.entries)} keys"
+        found, hint = "nothing" if not isinstance(item, Mapping) else f"{len(item.entries)} keys", None
         if isinstance(item, Scalar) and not item.is_empty:
-            found = item.value[:60]
-        world.report(item.place, "a stage is one name with its condition", found, "- name: condition")
+            found, hint = item.value[:60], fields.blank_missing(item.value)
+        world.report(item.place, "a stage is one name with its condition", found, "- name: condition", hint)
         return None
     entry = item.entries[0]
     name = entry.key.value
     if not STAGE.fullmatch(name) or len(name) > MAX_LENGTH:
-        expected = f"small letters, digits, - and _, at most {MAX_LENGTH}"
-        world.report(entry.key.place, "this name of a stage can't be used", name[:80], expected)
+        expected = f"small letters, digits, - and _, a letter or digit first, at most {MAX_LENGTH} characters"
+        hint = hidden(name) or legal_name(name, STAGE)
+        world.report(entry.key.place, "this name of a stage can't be used", name[:80], expected, hint)
     if isinstance(entry.value, Mapping):
         message = "a stage with keys of its own is not supported yet"
         world.report(entry.value.place, message, "a mapping", "a condition", "write a segment over the dimension")
@@ -137,7 +139,7 @@ def _check_reach(world: World, stages: list[StageDefinition]) -> bool:
     """Constant conditions, conditions that stand twice, and conditions that earlier ones cover."""
     fine = True
     shapes: dict[object, str] = {}
-    covers: list[list[Bound]] = []
+    covers: dict[str, list[Bound]] = {}
     for stage in stages:
         if stage.condition is None:
             break  # what stands behind `otherwise` is reported by the list's own check
@@ -152,9 +154,9 @@ def _check_reach(world: World, stages: list[StageDefinition]) -> bool:
             message = f"this stage can't be reached: `{same}` has the same condition"
             world.report(stage.place, message, node.text[:60])
             fine = False
-        elif (why := unreachable(node, covers)) is not None:
-            world.report(stage.place, f"this stage can't be reached: {why}", node.text[:60])
+        elif (reason := unreachable(node, covers)) is not None:
+            world.report(stage.place, f"this stage can't be reached: {reason.why}", node.text[:60], hint=reason.hint)
             fine = False
         if (bounds := exact_bounds(node)) is not None:
-            covers.append(bounds)
+            covers[stage.name] = bounds
     return fine
