@@ -124,7 +124,9 @@ def _absence(where: _Where, compare: Compare, left: Node, right: Node, op: str) 
         if where.keeps_out(left.selector):
             return
         guard = f"{left.text} != never" if left.text != "last_seen" else "last_seen != never"
-        hint = f"silent({events}, {_duration_text(right)}) counts from the first sight on; or add `and {guard}`"
+        hint = f"add `and {guard}`"
+        if left.word == "last":
+            hint = f"silent({events}, {_duration_text(right)}) counts from the first sight on; or {hint}"
         message = "this also holds for customers without any such event: `never` is earlier than all"
         yield Problem(compare.place, message, compare.text[:80], None, hint)
     elif where.windowed_counts and left.word == "count" and left.window_ms is not None and _is_none(op, right):
@@ -143,8 +145,12 @@ def _two_instants(where: _Where, compare: Compare, op: str) -> Iterator[Problem]
         return
     if where.keeps_out(left.selector, right.selector):
         return
-    hint = f"use `>` or `<`, or add `and {left.text} != never`"
-    message = f"`never {compare.op} never` is true: this also holds when neither ever happened"
+    hint, said = f"add `and {left.text} != never`", f"never {compare.op} never"
+    if compare.op == op:
+        hint = f"use `>` or `<`, or {hint}"
+    else:  # it stands under `not`
+        said = f"not ({said})"
+    message = f"`{said}` is true: this also holds when neither ever happened"
     yield Problem(compare.place, message, compare.text[:80], None, hint)
 
 
@@ -194,4 +200,4 @@ def _is_none(op: str, right: Node) -> bool:
 
 def _duration_text(node: Node) -> str:
     text = node.text
-    return text[4:-1] if text.startswith("ago(") and text.endswith(")") else "30d"
+    return text[4:-1] if text.startswith("ago(") and text.endswith(")") else "..."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from stream.errors import Problem
 from stream.rules.functions import FUNCTIONS, INSTEAD, OTHER_WORDS
+from stream.rules.warnings import warnings
 from tests.rules.texts import HEAD, dimension, load, problems, segment
 
 WORLD = (
@@ -196,3 +199,38 @@ def test_a_name_that_begins_with_no_letter_is_told_so(name: str) -> None:
 def test_a_stage_is_told_to_change_places_only_where_both_can_be_reached_then(stages: tuple[str, ...]) -> None:
     (found,) = problems(dimension(*stages))
     assert "takes all of these already" in found.message and found.hint is None
+
+
+# ------------------------------------------------------------------ warnings
+
+# (what is written, what the hint says, how it looks when the hint is followed)
+DOUBTS = [
+    ("first(purchase) < ago(30d)", "add `and first(purchase) != never`", " and first(purchase) != never"),
+    ("last(purchase) < ago(30d)", "or add `and last(purchase) != never`", " and last(purchase) != never"),
+    ("not (last(engaged) > last(purchase))", "add `and last(engaged) != never`", " and last(engaged) != never"),
+]
+
+
+@pytest.mark.parametrize(("doubtful", "hint", "added"), DOUBTS)
+def test_a_doubt_is_gone_when_its_hint_is_followed(doubtful: str, hint: str, added: str) -> None:
+    (found,) = warnings(load(segment(doubtful)))
+    assert hint in (found.hint or "")
+    assert warnings(load(segment(doubtful + added))) == []
+
+
+def test_silence_is_advised_for_the_last_event_only() -> None:
+    advised = {
+        "last(purchase) < ago(30d)": "silent(purchase, 30d)",
+        "last(purchase) < now - 30d": "silent(purchase, ...)",
+    }
+    for doubtful, hint in advised.items():
+        assert hint in (warnings(load(segment(doubtful)))[0].hint or "")
+    assert "silent" not in (warnings(load(segment("first(purchase) < ago(30d)")))[0].hint or "")
+
+
+def test_a_doubt_says_with_the_authors_not_what_is_true() -> None:
+    said = [
+        re.findall("`(.*?)` is true", warnings(load(segment(condition)))[0].message)
+        for condition in ("last(engaged) >= last(purchase)", "not (last(engaged) > last(purchase))")
+    ]
+    assert said == [["never >= never"], ["not (never > never)"]]
