@@ -10,6 +10,7 @@ saw it fail: a condition seen one way only is not tested.
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Failure:
         lines = [str(self.problem)]
         for decider in self.because:
             condition = decider.condition
-            value = "withheld" if condition.withheld else decider.value
+            value = "withheld" if condition.withheld else _shown(decider.value)
             verdict = "holds" if condition.holds else "does not hold"
             lines.append(f"    {condition.file}:{condition.line}: {condition.expression} {verdict} ({value})")
         return "\n".join(lines)
@@ -244,7 +245,8 @@ def _same(found: object, expected: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """As one writes it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from stream.rules import fields
 from stream.rules.document import Broken, Listing, Scalar, Value
 from stream.rules.document import Mapping as YamlMapping
 from stream.rules.literals import BadLiteral, instant_ms
-from stream.rules.names import did_you_mean
+from stream.rules.names import did_you_mean, suggestion
 from stream.rules.tree import Case, CaseExpect, CaseGiven
 from stream.rules.world import World
 
@@ -23,6 +23,7 @@ MAX_ROWS = 1_000
 KEYS = ("name", "description", "start", "given", "expect")
 ACTIONS = ("event", "page", "screen", "traits", "group")
 GIVEN_KEYS = ("at", *ACTIONS, "with", "context", "id")
+OTHER_KEYS = {"time": "at", "track": "event", "identify": "traits", "properties": "with", "messageid": "id"}
 EXPECT_KEYS = ("at", "in", "not_in", "entered", "exited", "facts")
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -113,7 +114,7 @@ def _at(world: World, row: YamlMapping) -> int | None:
 
 
 def _given(world: World, row: YamlMapping) -> CaseGiven | None:
-    fields.check_keys(world, row, GIVEN_KEYS, "a row of `given`")
+    fields.check_keys(world, row, GIVEN_KEYS, "a row of `given`", meant=OTHER_KEYS)
     at_ms = _at(world, row)
     actions = [entry for entry in row.entries if entry.key.value in ACTIONS]
     if len(actions) != 1:
@@ -182,7 +183,7 @@ def _known_stage(world: World, dimension: str, stage: str, place: Place) -> bool
     if stage in stages or not stages:
         return True
     expected = "one of " + ", ".join(stages)
-    world.report(place, f"`{dimension}` has no such stage", stage[:60], expected, did_you_mean(stage, stages))
+    world.report(place, f"`{dimension}` has no such stage", stage[:60], expected, suggestion(stage, stages))
     return False
 
 
@@ -209,9 +210,15 @@ def _segments(world: World, row: YamlMapping, key: str) -> tuple[str, ...] | Non
         if name.value in world.segments:
             known.append(name.value)
         else:
-            hint = did_you_mean(name.value, world.segments)
+            hint = _no_segment(world, name.value, key)
             world.report(name.place, "there is no such segment", name.value[:60], hint=hint)
     return tuple(known)
+
+
+def _no_segment(world: World, name: str, key: str) -> str | None:
+    if name in world.dimensions:
+        return f"`{name}` is a dimension, a key of its own: `{name}: " + next(iter(world.dimensions[name]), "...") + "`"
+    return f"of none: `{key}: []`" if name == "none" else did_you_mean(name, world.segments)
 
 
 def _facts(world: World, value: Value | None) -> dict[str, Any]:

@@ -125,6 +125,19 @@ def test_a_failure_stands_at_its_row_and_names_the_conditions_that_decided() -> 
     assert f"{FILE}:16: orders >= 1 holds (1)" in str(failure)
 
 
+def test_values_are_shown_as_one_writes_them() -> None:
+    text = HEAD.replace("  email:", "  size: text\n  tags: list\n  email:")
+    text = text.replace("facts:\n", "facts:\n  tags: traits.tags\n")
+    text += '  large:\n    when: traits.size == "200" or traits.size == null\n'
+    given = ["{at: 0d, traits: {size: 200, tags: [1, true, x]}}", "{at: 1d, traits: {size: null}}"]
+    text += "cases:\n" + case(given, ["{at: 0d, facts: {tags: [y]}, not_in: large}", "{at: 1d, not_in: large}"])
+    definitions = parse_definitions([(FILE, text)])
+    said = "\n".join(str(failure) for failure in run_cases(definitions, compile_program(definitions)).failures)
+    assert 'found [1, true, "x"]; expected ["y"]' in said
+    assert 'traits.size == "200" holds ("200")' in said
+    assert "traits.size == null holds (null)" in said
+
+
 def test_the_value_of_a_private_trait_is_not_shown() -> None:
     (failure,) = run(case(["{at: 0d, traits: {email: kim@test.org}}"], ["{at: 0d, not_in: ours}"])).failures
     assert "kim" not in str(failure)

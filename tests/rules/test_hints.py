@@ -201,6 +201,34 @@ def test_a_stage_is_told_to_change_places_only_where_both_can_be_reached_then(st
     assert "takes all of these already" in found.message and found.hint is None
 
 
+ROWS = [
+    ("at: 0d, event: A, properties: {a: 1}", "`with`", "at: 0d, event: A, with: {a: 1}"),
+    ("at: 0d, event: A, with: {a: 5,00}", "a decimal point", "at: 0d, event: A, with: {a: 5.00}"),
+    ("at: 1d, entered: none", "`entered: []`", "at: 1d, entered: []"),
+    ("at: 1d, in: life", "`life: one-time`", "at: 1d, life: one-time"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "hint", "right"), ROWS)
+def test_a_hint_about_a_row_of_a_case_says_what_was_meant_and_that_is_accepted(
+    wrong: str, hint: str, right: str
+) -> None:
+    def case(row: str) -> str:
+        expected = row if row.startswith("at: 1d") else "at: 1d, life: other"
+        given = "at: 0d, event: A" if expected == row else row
+        return f"{WORLD}cases:\n  - {{name: c, given: [{{{given}}}], expect: [{{{expected}}}]}}\n"
+
+    (found,) = problems(case(wrong))
+    assert hint in (found.hint or "")
+    assert problems(case(right)) == []
+
+
+def test_a_call_of_given_under_its_own_name_leads_to_our_key() -> None:
+    for row, key in (("track: A", "event"), ("identify: {country: DE}", "traits")):
+        text = f"{WORLD}cases:\n  - {{name: c, given: [{{at: 0d, {row}}}], expect: [{{at: 1d, life: other}}]}}\n"
+        assert f"did you mean `{key}`?" in [found.hint for found in problems(text)]
+
+
 # ------------------------------------------------------------------ warnings
 
 # (what is written, what the hint says, how it looks when the hint is followed)
