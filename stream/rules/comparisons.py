@@ -19,7 +19,7 @@ def check_comparison(world: World, operator: Syntax, left: Node, right: Node) ->
         return _check_equality(world, operator, left, right, found)
     for side in (left, right):
         if side.type not in ORDERED:
-            hint = _order_hint(side)
+            hint = _order_hint(side) or _mixed_hint(left, right) or "text has no order"
             world.report(operator.place, f"`{op}` needs numbers, durations or instants", found, hint=hint)
             return False
     if not same_kind(left.type, right.type):
@@ -95,7 +95,7 @@ def _order_hint(side: Node) -> str | None:
     if isinstance(side, Literal) and side.type is Type.TEXT:
         if literals.NUMBER.fullmatch(side.value):
             return f"a number has no quotes: {side.value}"
-        return f'a date is written date("{side.value}")' if literals.is_date(side.value) else "text has no order"
+        return f'a date is written date("{side.value}")' if literals.is_date(side.value) else None
     return {
         Type.TEXT: "text has no order; a trait that holds a date is declared `date`, a number `number`",
         Type.NULL: "null can be compared with == and != only",

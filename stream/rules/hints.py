@@ -83,7 +83,7 @@ _INSTEAD = {
 _BEHIND = {
     "not": "`not` stands before a whole condition; a value is compared with `!=`",
     "where": "`where` stands right behind the events: count(purchase where total > 100)",
-    "in": 'a list stands behind `in`: x in ["a", "b"]',
+    "in": 'as in x in ["a", "b"], or in("win-back")',
     "select": "as in count(purchase where total > 100)",
 }
 """Words behind which it breaks off."""
@@ -148,7 +148,7 @@ def _of_a_word(text: str, offset: int, word: str) -> str | None:
 def _of_what_stands_before(before: str, word: str, start: str) -> str | None:
     if word == ")" and open_brackets(before) == 0:
         return "no bracket is open here"
-    if word.startswith(".") and before.endswith(")"):
+    if re.match(r"\.[A-Za-z_]", word) and before.endswith(")"):
         return "a property stands inside the brackets: last(purchase.revenue)"
     last = _LAST_WORD.search(before)
     if last is not None and (hint := _hint_behind(last.group(), word.lower())):

@@ -139,7 +139,7 @@ class HistoryChecker:
             return False
         event = argument.parts[0]
         if event.kind == "string":
-            return not any(character.isdigit() for character in event.parts[0].value)  # else a duration is meant
+            return event.parts[0].value[:1].isupper()  # else a duration may be meant: "last month"
         name = event.parts[0].value if event.kind == "path" and len(event.parts) == 1 else ""
         return name in KINDS or name in self.world.events
 

@@ -99,7 +99,7 @@ BROKEN = {
     "a IS NOT NULL": (3, "`IS`", "`!=`"),
     "a == not null": (10, "`null`", "`!=`"),
     "a is in [1]": (3, "`is`", "`in`"),
-    "a in 5": (6, "`5`", "a list"),
+    "a in 5": (6, "`5`", "in ["),
     "a contains 'b'": (3, "`contains`", "contains(text"),
     "a starts_with 'b'": (3, "`starts_with`", "starts_with(text"),
     "a xor b": (3, "`xor`", "(a) != (b)"),

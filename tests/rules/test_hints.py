@@ -51,6 +51,7 @@ EXPRESSIONS = [
     ('traits.country != "DE" and "AT"', 'traits.country not in ["DE", "AT"]', 'traits.country not in ["DE", "AT"]'),
     ("last(purchase) > 2026-01-01", 'date("2026-01-01")', 'last(purchase) > date("2026-01-01")'),
     ("traits.born == 2026-01-01", 'date("2026-01-01")', 'traits.born == date("2026-01-01")'),
+    ('last(purchase) > "01.01.2026"', 'date("2025-11-28")', 'last(purchase) > date("2025-11-28")'),
     ('last(purchase) > "2026-01-01"', 'date("2026-01-01")', 'last(purchase) > date("2026-01-01")'),
     ("last(purchase) > 2026-13-01", 'date("2025-11-28")', 'last(purchase) > date("2025-11-28")'),
     ('count(purchase where total > "1.5") > 1', "no quotes: 1.5", "count(purchase where total > 1.5) > 1"),
@@ -65,6 +66,8 @@ EXPRESSIONS = [
     ('country == "DE"', "write traits.country", 'traits.country == "DE"'),
     ('plan.tier == "x"', "write traits.plan.tier", 'traits.plan.tier == "x"'),
     ('industry == "x"', "write group.industry", 'group.industry == "x"'),
+    ('traits.country in "DE"', 'in ["a", "b"]', 'traits.country in ["DE"]'),
+    ("not in win-back", 'in("win-back")', 'not in("win-back")'),
     ("win-back", 'in("win-back")', 'in("win-back")'),
     ("orders > 1 and not win-back", 'in("win-back")', 'orders > 1 and not in("win-back")'),
     ('not_in("win-back")', 'not in("win-back")', 'not in("win-back")'),
@@ -102,6 +105,7 @@ def test_functions_of_other_languages_lead_to_functions_that_there_are() -> None
         "len(traits.tags) > 1",
         "round(orders) > 1",
         "orders > 1 or 5",
+        'count(purchase, "last month") > 1',
         "orders > 1 or 2026-01-01",
         "orders > 1 or ago(30d)",
         'life == "other" or orders',
@@ -111,7 +115,9 @@ def test_functions_of_other_languages_lead_to_functions_that_there_are() -> None
 )
 def test_what_is_far_off_is_not_taken_for_a_slip(wrong: str) -> None:
     (found,) = when(wrong)
-    assert all(guess not in (found.hint or "") for guess in ("did you mean", "write", "compare it: 5", "ago(30d) >"))
+    assert all(
+        guess not in (found.hint or "") for guess in ("did you mean", "write", "compare it: 5", "ago(30d) >", "a list")
+    )
 
 
 def test_inside_where_a_segments_name_is_a_calculation_with_properties() -> None:
