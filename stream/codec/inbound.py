@@ -14,7 +14,7 @@ import orjson
 from stream.codec import cloudevents
 from stream.codec.instants import LAST_MS, from_text
 from stream.codec.limits import Fault, fault_of_unreadable, fault_within
-from stream.core.events import Decoded, Erasure, Event, Ignored, Reason, Rejected
+from stream.core.events import Decoded, Erasure, Event, Ignored, Reason, Rejected, properties_of
 
 MAX_BYTES = 262_144
 """Bytes of a value; Segment itself takes 32 KiB an event."""
@@ -26,8 +26,6 @@ MAX_REQUEST_ID = 128
 MAX_IGNORED_KIND = 64
 
 _CALLS = frozenset(("track", "page", "screen", "identify", "group"))
-_VIEWS = frozenset(("page", "screen"))
-_WITH_TRAITS = frozenset(("identify", "group"))
 _OBJECTS = ("properties", "traits", "context")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -94,7 +92,7 @@ def decode(
         time_ms if time_ms < latest_ms else latest_ms,
         offset,
         get("messageId"),
-        _properties(message, kind),
+        properties_of(message, kind),
         get("context") or {},
         traceparent,
     )
@@ -221,17 +219,6 @@ def _event_time(message: dict[str, Any], received_ms: int) -> int | Fault:
 def _instant(text: Any) -> int | None:
     instant_ms = from_text(text) if isinstance(text, str) else None
     return instant_ms if instant_ms is not None and 0 <= instant_ms <= LAST_MS else None
-
-
-def _properties(message: dict[str, Any], kind: str) -> dict[str, Any]:
-    """What the call tells: traits of identify and group, properties of the rest, a view's own name within them."""
-    properties: dict[str, Any] = message.get("traits" if kind in _WITH_TRAITS else "properties") or {}
-    if kind in _VIEWS:
-        for field in ("name", "category"):
-            stated = message.get(field)
-            if stated is not None:
-                properties.setdefault(field, stated)
-    return properties
 
 
 def _request_id(header_map: cloudevents.HeaderMap) -> str | None:

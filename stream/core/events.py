@@ -60,6 +60,22 @@ class Event:
     traceparent: str | None = None
 
 
+_VIEWS = frozenset(("page", "screen"))
+_WITH_TRAITS = frozenset(("identify", "group"))
+
+
+def properties_of(call: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What a call of the Segment spec tells: traits of identify and group, properties of the rest, a view's own name
+    and category within them."""
+    properties: dict[str, Any] = call.get("traits" if kind in _WITH_TRAITS else "properties") or {}
+    if kind in _VIEWS:
+        for field in ("name", "category"):
+            stated = call.get(field)
+            if stated is not None:
+                properties.setdefault(field, stated)
+    return properties
+
+
 @dataclass(slots=True)
 class Erasure:
     """Forget this customer: a record with the customer's key and no value."""

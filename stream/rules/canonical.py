@@ -28,7 +28,7 @@ from stream.rules.walk import descendants
 
 _UNSAID = frozenset({"place", "text", "description", "action"})
 _UNSAID_OF_NODE = _UNSAID | {"type"}  # follows from the rest
-_UNSAID_OF_FILE = _UNSAID | {"cases", "source", "revision"}
+_UNSAID_OF_FILE = _UNSAID | {"cases", "source", "revision", "events"}
 
 
 def canonical(value: Any) -> str:

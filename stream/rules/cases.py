@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stream.core.changes import Change
-from stream.core.events import Event
+from stream.core.events import Event, properties_of
 from stream.core.partition import Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Cells, Decider
@@ -207,7 +207,7 @@ def _event(given: CaseGiven, start_ms: int, offset: int) -> Event:
         time_ms=start_ms + given.at_ms,
         offset=offset,
         message_id=call.get("messageId"),
-        properties=call.get("traits" if kind in ("identify", "group") else "properties") or {},
+        properties=properties_of(call, kind),
         context=call.get("context") or {},
     )
 

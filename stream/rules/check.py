@@ -45,6 +45,7 @@ def check(world: World, documents: Sequence[Mapping], source: tuple[tuple[str, s
         dimensions=tuple(built.dimensions[name] for name in texts.dimensions if name in built.dimensions),
         segments=tuple(built.segments[name] for name in texts.segments if name in built.segments),
         evaluation=tuple(name for name in order if name in definitions),
+        events={name: matches for name, matches in world.events.items() if matches is not None},
         cases=read_cases(world, sections.cases),
         source=source,
     )

@@ -291,6 +291,7 @@ class Definitions:
     dimensions: tuple[DimensionDefinition, ...]
     segments: tuple[SegmentDefinition, ...]
     evaluation: tuple[str, ...]
+    events: dict[str, tuple[Match, ...]] = field(default_factory=dict)  # by the file's own names for them
     revision: int = 1
     cases: tuple[Case, ...] = field(default=())
     source: tuple[tuple[str, str], ...] = field(default=())  # (file name, text)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from stream.errors import Place, Problem
 from stream.rules.absence import Customer
+from stream.rules.history import KINDS
 from stream.rules.reach import always_holds, contradicts_itself, offset_ms, opened
 from stream.rules.tree import (
     And,
     Call,
+    Case,
     Compare,
     Definitions,
     DimensionDefinition,
@@ -20,13 +22,16 @@ from stream.rules.tree import (
     Node,
     Not,
     Or,
+    Property,
     SegmentDefinition,
     Selector,
+    Silent,
     Trait,
     Type,
 )
 from stream.rules.walk import descendants
 
+_WORDS = ("true", "false", "null")
 _TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _NEGATED = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
@@ -41,8 +46,70 @@ def warnings(definitions: Definitions) -> list[Problem]:
         found.extend(_of_dimension(dimension))
     for segment in definitions.segments:
         found.extend(_of_segment(segment))
+    for case in definitions.cases:
+        found.extend(_of_case(definitions, case))
+    for node in _all_nodes(definitions):
+        found.extend(_of_names(definitions, node))
     unique = dict.fromkeys(found)
     return sorted(unique, key=lambda problem: (problem.place.file, problem.place.line, problem.place.column))
+
+
+def _of_case(definitions: Definitions, case: Case) -> Iterator[Problem]:
+    """What a case says and nobody looks at."""
+    if not case.expect:
+        yield Problem(case.place, "the case expects nothing", None, "a row of `expect`")
+    last_ms = max((row.at_ms for row in case.expect), default=0)
+    declared = {"identify": definitions.traits, "group": definitions.group}
+    for step in case.given:
+        if case.expect and step.at_ms > last_ms:
+            hint = "add a row of `expect` at that instant or later"
+            yield Problem(step.place, "this happens after the last row of `expect`: nobody looks at it", hint=hint)
+        data = step.event.get("traits", step.event.get("properties")) or {}
+        for name, value in data.items():
+            if isinstance(value, str) and value not in _WORDS and value.lower() in _WORDS:
+                message = f"`{name}` is the text {value!r} here: it is written in small letters otherwise"
+                yield Problem(step.place, message, value, value.lower())
+            if "." in name and name in declared.get(step.event["type"], {}):
+                message = f"a call has no key `{name}`: the declaration names the path to it"
+                yield Problem(step.place, message, name, "{" + name.replace(".", ": {", 1) + ": ...}}")
+
+
+def _all_nodes(definitions: Definitions) -> Iterator[Node]:
+    stages = (stage.condition for dimension in definitions.dimensions for stage in dimension.stages)
+    carried = (value for segment in definitions.segments for _, value in segment.carried)
+    values = (fact.value for fact in definitions.facts)
+    for node in (*stages, *values, *(segment.when for segment in definitions.segments), *carried):
+        if node is not None:
+            yield from descendants(node)
+
+
+def _of_names(definitions: Definitions, node: Node) -> Iterator[Problem]:
+    """The file's own names for events, where something else has the same name."""
+    events = definitions.events
+    if isinstance(node, Leaf | Silent):
+        for name in dict.fromkeys(match.name for match in node.selector.matches if match.name is not None):
+            own = [match.name for match in events.get(name, ())]
+            if name in events and name not in own:
+                hint = f"write {name} without quotes; behind a name of `events:` stands what senders call it"
+                yield Problem(
+                    node.place, f'"{name}" counts events that are called so, not your `{name}`', name, None, hint
+                )
+            elif name in KINDS and name not in events:
+                hint = f"write {name} without quotes, in the expression itself"
+                yield Problem(node.place, f'"{name}" counts track calls that are called so', name, None, hint)
+            elif name != name.strip() or " where " in name:
+                hint = "{event: ..., where: '...'} narrows an event" if " where " in name else "take the blanks away"
+                yield Problem(node.place, "an event that is called so is rare", f'"{name}"', None, hint)
+    elif isinstance(node, Property) and _is_said_of_an_event(node, events):
+        hint = f"write {'.'.join(node.path[1:])}, or properties.{node.text} if it is meant"
+        message = f"here `{node.path[0]}` is a property of the event, not the event: a bare name is one"
+        yield Problem(node.place, message, node.text, None, hint)
+
+
+def _is_said_of_an_event(node: Property, events: Collection[str]) -> bool:
+    """`purchase.revenue` within `where`."""
+    first = node.path[0] if len(node.path) > 1 else ""
+    return node.root == "properties" and first in events and node.text.startswith(first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +154,10 @@ def _of_segment(segment: SegmentDefinition) -> Iterator[Problem]:
 
 
 def _of_condition(where: _Where) -> Iterator[Problem]:
+    yield from _negated(where.condition, True)
     for compare, op, positive in _comparisons(where.condition, True):
-        yield from _fail_open(compare)
         effective = op if positive else _NEGATED[op]
+        yield from _fail_open(compare, effective)
         for left, right, turned in (
             (compare.left, compare.right, effective),
             (compare.right, compare.left, _TURNED[effective]),
@@ -154,17 +222,34 @@ def _two_instants(where: _Where, compare: Compare, op: str) -> Iterator[Problem]
     yield Problem(compare.place, message, compare.text[:80], None, hint)
 
 
-def _fail_open(compare: Compare) -> Iterator[Problem]:
-    if compare.op != "!=":
+def _fail_open(compare: Compare, op: str) -> Iterator[Problem]:
+    """Who said nothing is neither; under `not` a plain `==` is the same trap."""
+    if op != "!=":
         return
     for side, other in ((opened(compare.left), compare.right), (opened(compare.right), compare.left)):
         boolean = isinstance(other, Literal) and other.type is Type.BOOLEAN
         if isinstance(side, Trait) and (side.type is Type.BOOLEAN or (side.type is Type.ANY and boolean)):
             if isinstance(other, Literal) and other.value is None:
                 continue
-            hint = f"consent is opt-in: {side.text} == true"
+            said = other.value if isinstance(other, Literal) else None
+            hint = f"without them: {side.text} == {'false' if said is True else 'true'}" if boolean else None
             message = "this also holds for customers of whom nothing is known: null differs from both"
             yield Problem(compare.place, message, compare.text[:80], None, hint)
+
+
+def _negated(node: Node, positive: bool) -> Iterator[Problem]:
+    """`not traits.vip`, said of a trait by itself."""
+    match node:
+        case And() | Or():
+            for part in node.parts:
+                yield from _negated(part, positive)
+        case Not():
+            yield from _negated(node.part, not positive)
+        case Fact():
+            yield from _negated(node.value, positive)
+        case Trait() if not positive:
+            message = "this also holds for customers of whom nothing is known: `not null` is true"
+            yield Problem(node.place, message, f"not {node.text}", None, f"without them: {node.text} == false")
 
 
 def _forgotten_null(dimension: DimensionDefinition) -> Iterator[Problem]:

@@ -18,8 +18,8 @@ from stream.rules.warnings import warnings
 
 ROOT = Path(__file__).parents[2]
 PACK = ROOT / "examples" / "segments"
-COVERAGE = PACK / "coverage.yaml"
-FILES = sorted(path for path in PACK.glob("*.yaml") if path != COVERAGE)
+COVERAGE = PACK.parent / "coverage.yaml"
+FILES = sorted(PACK.glob("*.yaml"))
 TEMPLATE_FILES = [ROOT / "stream" / "cli" / "templates" / f"{name}.yaml" for name in templates.names()]
 SAME_IN_BOTH = ("smallest", "shop")
 OURS = FILES + [path for path in TEMPLATE_FILES if path.stem not in SAME_IN_BOTH]

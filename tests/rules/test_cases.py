@@ -67,6 +67,13 @@ def test_an_event_at_the_instant_of_a_row_has_happened() -> None:
     assert problems(given, ["{at: 30d, stage: active, facts: {orders: 2}, entered: buyer}"]) == []
 
 
+def test_a_view_in_a_case_tells_its_name_as_one_that_comes_from_kafka_does() -> None:
+    text = HEAD + '  home:\n    when: count(page where name == "Home") >= 1\n'
+    rows = case(["{at: 0d, page: Home, with: {path: /shoes}}"], ["{at: 0d, in: home}"])
+    definitions = parse_definitions([(FILE, text + "cases:\n" + rows)])
+    assert run_cases(definitions, compile_program(definitions)).failures == ()
+
+
 def test_a_wrong_stage_says_what_was_found_and_what_was_expected() -> None:
     assert problems([BOUGHT], ["{at: 1d12h, stage: asleep}"]) == [
         ('case "a case", at 1d12h: stage', "active", "asleep"),

@@ -24,6 +24,13 @@ DOUBTFUL = {
     "first(purchase) == last(purchase)": (9, NEITHER),
     "traits.consent != false": (9, "nothing is known"),
     "group.opted != true": (9, "nothing is known"),
+    "not traits.consent": (13, "nothing is known"),
+    "not (traits.consent == true)": (14, "nothing is known"),
+    "traits.consent == true and not (orders == 0 or traits.consent)": (56, "nothing is known"),
+    'count("purchase") >= 1': (9, "not your `purchase`"),
+    'count("page") >= 1': (9, "track calls that are called so"),
+    'last("Order Completed ") > ago(1d)': (9, "called so is rare"),
+    "count(purchase where purchase.revenue > 100) >= 1": (30, "is a property of the event"),
 }
 
 MEANT = [
@@ -40,6 +47,11 @@ MEANT = [
     "count(purchase) == 0",
     "first(purchase) == last(purchase) and orders >= 1",
     "traits.consent == true",
+    "traits.consent == true or orders > 1 and not (orders > 3)",
+    'count("Order Completed") >= 1',
+    "count(page) >= 1",
+    "count(purchase where revenue > 100) >= 1",
+    "count(purchase where properties.purchase.revenue > 100) >= 1",
     "traits.country != null and traits.country != \"DE\"",
 ]  # fmt: skip
 
@@ -55,6 +67,44 @@ def test_a_condition_that_lets_the_absent_in_is_doubted_at_its_place(when: str) 
 @pytest.mark.parametrize("when", MEANT)
 def test_a_guarded_condition_is_left_in_peace(when: str) -> None:
     assert warnings(load(segment(when))) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "instead"),
+    [
+        ("traits.consent != true", "traits.consent == false"),
+        ("traits.consent != false", "traits.consent == true"),
+        ("not traits.consent", "traits.consent == false"),
+    ],
+)
+def test_the_hint_leaves_out_those_of_whom_nothing_is_known_and_nobody_else(when: str, instead: str) -> None:
+    (doubted,) = warnings(load(segment(when)))
+    assert doubted.hint == f"without them: {instead}"
+    assert warnings(load(segment(instead))) == []
+
+
+def test_an_event_of_the_files_own_name_may_be_called_alike() -> None:
+    assert (
+        warnings(load("definitions: 1\nevents: {signup: signup}\n" + "segments: {a: {when: count(signup) > 1}}\n"))
+        == []
+    )
+
+
+CASES = {
+    "{at: 0d, event: Order Completed}\n    expect: []": (2, "the case expects nothing"),
+    "{at: 9d, event: Order Completed}\n    expect: [{at: 0d, in: s}]": (4, "nobody looks at it"),
+    "{at: 0d, traits: {consent: True}}\n    expect: [{at: 0d, in: s}]": (4, "the text 'True'"),
+    "{at: 0d, traits: {plan.tier: gold}}\n    expect: [{at: 0d, in: s}]": (4, "a call has no key `plan.tier`"),
+}
+
+
+@pytest.mark.parametrize("rows", CASES)
+def test_what_a_case_says_and_nobody_looks_at_is_doubted(rows: str) -> None:
+    text = segment("orders > 1")
+    line, message = CASES[rows]
+    (doubted,) = warnings(load(f"{text}cases:\n  - name: c\n    given:\n      - {rows}\n"))
+    assert doubted.place.line == text.count("\n") + line
+    assert message in doubted.message
 
 
 @pytest.mark.parametrize("when", ["orders > 3 and orders < 2", "last(purchase) > ago(1d) and last(purchase) < ago(2d)"])
