@@ -141,8 +141,15 @@ FAMILIES = (
         _WORKER,
         GAUGE,
         "ends_asked_timestamp_seconds",
-        "When did the broker last tell where the input ends? Asked every 5 s, however the worker does; lag, open "
-        "transactions and headroom are as of then.",
+        "When did the broker last tell where the input ends? Asked every 5 s, however the worker does; lag is as of "
+        "then. 0: no partition was here yet.",
+    ),
+    Family(
+        _WORKER,
+        GAUGE,
+        "watch_completed_timestamp_seconds",
+        "When was all answered that is asked beside the work? Also told where nothing is to be asked. Older than a "
+        "minute: open transactions, retention, headroom, changelog, wakes to come or customers held are old too.",
     ),
     Family(
         _WORKER,
@@ -329,7 +336,8 @@ FAMILIES = (
         _TIME,
         GAUGE,
         "wakes_next_due_timestamp_seconds",
-        "What is due next? Behind the partition's clock for long: wakes do not fire. Absent: nothing is.",
+        "When does the next wake fire: its due instant and the grace? Long past: wakes do not fire. Absent: none is "
+        "due.",
         _PARTITION,
     ),
     Family(

@@ -371,8 +371,9 @@ class Metrics(Observer):
         if next_wake_ms is None:
             self._unset("wakes_next_due_timestamp_seconds", partition)
         else:
-            self._set("wakes_next_due_timestamp_seconds", partition, next_wake_ms / 1000)
-            overdue_ms = max(0, clock_ms - self._grace_ms - next_wake_ms)
+            fires_ms = next_wake_ms + self._grace_ms
+            self._set("wakes_next_due_timestamp_seconds", partition, fires_ms / 1000)
+            overdue_ms = max(0, clock_ms - fires_ms)
         self._set("wakes_overdue_seconds", partition, overdue_ms / 1000)
 
     def stored(self, partition: int, sizes: dict[str, int], cached_customers: int) -> None:
@@ -385,6 +386,10 @@ class Metrics(Observer):
 
     def ends_asked(self, at_ms: int) -> None:
         self._families["ends_asked_timestamp_seconds"].set(at_ms / 1000)
+
+    def watch_completed(self, at_ms: int) -> None:
+        """All that was to be asked then has been answered."""
+        self._families["watch_completed_timestamp_seconds"].set(at_ms / 1000)
 
     def standing(self, partition: int, reason: str | None) -> None:
         """Why the partition's clock stands still, one of `CLOCK_REASONS`; None: it does not."""

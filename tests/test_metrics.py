@@ -289,7 +289,7 @@ async def test_a_commit_tells_its_phases_and_when_it_was():
     assert value(told, "last_commit_timestamp_seconds") == world.now_ms / 1000
 
 
-async def test_wakes_are_overdue_by_the_partitions_own_clock_less_the_grace():
+async def test_wakes_fire_when_the_grace_is_over_and_are_overdue_from_then_on_by_the_partitions_own_clock():
     told = metrics()
     told.assigned([0])
     labels = {"topic": "events", "partition": "0"}
@@ -297,6 +297,7 @@ async def test_wakes_are_overdue_by_the_partitions_own_clock_less_the_grace():
     assert value(told, "wakes_overdue_seconds", **labels) == 0
     told.clock(0, START + 10_000, START + 1_000)
     assert value(told, "wakes_overdue_seconds", **labels) == 10 - 2 - 1
+    assert value(told, "wakes_next_due_timestamp_seconds", **labels) == START / 1000 + 1 + 2
     told.clock(0, START + 10_000, None)
     assert value(told, "wakes_overdue_seconds", **labels) == 0
 
@@ -380,7 +381,7 @@ async def test_a_partition_tells_where_it_stands_and_what_is_due():
     assert value(told, "partition_position", **labels) == 1
     assert value(told, "customers", **labels) == 1
     assert value(told, "partition_clock_timestamp_seconds", **labels) == world.now_ms / 1000
-    assert value(told, "wakes_next_due_timestamp_seconds", **labels) == (world.now_ms + 30 * DAY) / 1000
+    assert value(told, "wakes_next_due_timestamp_seconds", **labels) == (world.now_ms + 30 * DAY + 2_000) / 1000
 
 
 async def test_a_partition_that_is_taken_away_leaves_no_series_behind():

@@ -2,7 +2,7 @@
 
 It asks the broker on a timer of its own, by handles of its own, and never takes the engine's lock: lag, open
 transactions and headroom stay true while a commit hangs. What it can't ask stays as it was, and
-`ends_asked_timestamp_seconds` tells since when.
+`ends_asked_timestamp_seconds` and `watch_completed_timestamp_seconds` tell since when.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Watch:
     async def run(self) -> None:
         """Look every few seconds, for as long as the worker lives."""
         looks = 0
+        self._metrics.watch_completed(self._clock())  # so far there was nothing to ask
         try:
             while True:
                 looks += await self._try(looks)
@@ -93,10 +94,11 @@ class Watch:
             self._metrics.skew(ahead_ms / 1000)
         live = [task for task in self._engine.tasks.values() if task is not None and task.epoch]
         self._tell_standing(live, {})  # also when the broker does not answer
+        asked_ms = self._clock()
         if not live:
+            self._metrics.watch_completed(asked_ms)
             return False
         numbers = [task.number for task in live]
-        asked_ms = self._clock()
         ends = await self._ask(self._kafka.ends, self._input, numbers)
         self._metrics.ends_asked(asked_ms)
         self._tell_standing(live, ends)
@@ -106,6 +108,7 @@ class Watch:
             await self._look_slowly(live, ends)
         if count:
             await self._count_wakes(live)
+        self._metrics.watch_completed(asked_ms)
         return True
 
     async def _look_slowly(self, live: list[PartitionTask], ends: dict[int, Ends]) -> None:
