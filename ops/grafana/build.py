@@ -19,7 +19,7 @@ JOB = 'job=~"$job"'
 
 @dataclass(frozen=True)
 class Panel:
-    """`queries`: (PromQL, legend). `width` of 24 columns."""
+    """`queries`: (PromQL, legend). `width` of 24 columns. A stat shows what is now, `shows` its value, name or both."""
 
     title: str
     description: str
@@ -28,6 +28,7 @@ class Panel:
     kind: str = "timeseries"
     width: int = 8
     stacked: bool = False
+    shows: str = "auto"
 
 
 def _latency(share: float) -> str:
@@ -199,6 +200,7 @@ OPERATION = (
         ((f"segmenter_worker_state{{{JOB}}} == 1", "{{instance}} {{segmenter_worker_state}}"),),
         kind="stat",
         width=8,
+        shows="name",
     ),
     Panel(
         "Alerts",
@@ -211,6 +213,7 @@ OPERATION = (
         ),
         kind="stat",
         width=8,
+        shows="value_and_name",
     ),
     Panel(
         "Partitions without a worker",
@@ -283,7 +286,13 @@ OPERATION = (
     Panel(
         "What is held",
         "And for how long; nothing shown: nothing is. `partition/N`: it is not read on.",
-        ((f"time() - min by (hold, by) (segmenter_held_since_timestamp_seconds{{{JOB}}})", "{{hold}} by {{by}}"),),
+        (
+            (
+                f"time() - min by (hold, by) (segmenter_held_since_timestamp_seconds{{{JOB}}} and on "
+                f"(job, instance) segmenter_assigned_partitions{{{JOB}}} > 0)",
+                "{{hold}} by {{by}}",
+            ),
+        ),
         unit="s",
     ),
     Panel(
@@ -391,12 +400,15 @@ OPERATION = (
         ((f"segmenter_changelog_records{{{JOB}}}", "{{partition}}"),),
     ),
     Panel(
-        "Memory and processor",
-        "Resident memory, and cores used.",
-        (
-            ('process_resident_memory_bytes{job=~"$job"}', "{{instance}} bytes"),
-            ('rate(process_cpu_seconds_total{job=~"$job"}[$__rate_interval])', "{{instance}} cores"),
-        ),
+        "Memory",
+        "Resident, by process.",
+        (('process_resident_memory_bytes{job=~"$job"}', "{{instance}}"),),
+        unit="bytes",
+    ),
+    Panel(
+        "Processor",
+        "Cores used, by process; Python uses one.",
+        (('rate(process_cpu_seconds_total{job=~"$job"}[$__rate_interval])', "{{instance}}"),),
     ),
     Panel(
         "Log lines",
@@ -462,6 +474,9 @@ def _laid_out(panels: tuple[Panel, ...]) -> list[dict[str, Any]]:
 
 def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
     custom = {"custom": {"stacking": {"mode": "normal"}, "fillOpacity": 30}} if panel.stacked else {}
+    # A range would go on showing the last value of a series that ended hours ago.
+    now = {"instant": True, "range": False} if panel.kind == "stat" else {}
+    last = {"reduceOptions": {"calcs": ["lastNotNull"], "values": False}, "textMode": panel.shows}
     return {
         "id": number,
         "type": panel.kind,
@@ -470,8 +485,9 @@ def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
         "datasource": SOURCE,
         "gridPos": place,
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, **custom}, "overrides": []},
+        **({"options": last} if now else {}),
         "targets": [
-            {"refId": chr(ord("A") + at), "expr": query, "legendFormat": legend}
+            {"refId": chr(ord("A") + at), "expr": query, "legendFormat": legend, **now}
             for at, (query, legend) in enumerate(panel.queries)
         ],
     }

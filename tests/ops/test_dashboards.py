@@ -75,6 +75,33 @@ def test_panels_do_not_overlap_and_have_ids_of_their_own(name):
     assert max(x for x, _ in cells) < 24
 
 
+def panels(board: str) -> dict[str, dict[str, Any]]:
+    return {panel["title"]: panel for panel in BOARDS[board]["panels"]}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_single_figure_is_of_now_and_a_curve_of_a_range(name):
+    for title, panel in panels(name).items():
+        instant = [target.get("instant", False) for target in panel["targets"]]
+        assert instant == [panel["type"] == "stat"] * len(instant), title
+
+
+def test_workers_show_their_state_and_alerts_their_names():
+    operation = panels("operation.json")
+    assert operation["Workers"]["options"]["textMode"] == "name"
+    assert operation["Alerts"]["options"]["textMode"] == "value_and_name"
+
+
+def test_bytes_and_cores_do_not_share_an_axis():
+    operation = panels("operation.json")
+    for title, unit, metric in (
+        ("Memory", "bytes", "process_resident_memory_bytes"),
+        ("Processor", "short", "process_cpu_seconds_total"),
+    ):
+        assert operation[title]["fieldConfig"]["defaults"]["unit"] == unit
+        assert [names_in(target["expr"]) for target in operation[title]["targets"]] == [{metric}]
+
+
 def test_compose_provisions_them_and_shows_one_of_them_first():
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
     mounts = dict(mount.split(":")[:2] for mount in services["grafana"]["volumes"])
