@@ -29,8 +29,8 @@ OTHERS = {
 
 WORDS = {
     "abs", "absent", "and", "bool", "by", "changes", "clamp_min", "count", "delta", "deriv", "group_left",
-    "histogram_quantile", "ignoring", "increase", "label_replace", "max", "max_over_time", "min", "offset", "on",
-    "or", "predict_linear", "rate", "sum", "time", "unless", "vector", "without",
+    "histogram_quantile", "ignoring", "increase", "label_replace", "last_over_time", "max", "max_over_time", "min",
+    "min_over_time", "offset", "on", "or", "predict_linear", "rate", "sum", "time", "unless", "vector", "without",
 }  # fmt: skip
 
 
