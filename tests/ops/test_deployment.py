@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,11 +16,14 @@ import yaml
 
 from stream.config import ENVIRONMENT_PREFIX, KAFKA_PREFIX, Settings, load_settings
 from stream.rules.load import parse_definitions
+from tests.ops.prometheus import RULES
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "ops/kubernetes"
 UNIT = ROOT / "ops/systemd/segmenter.service"
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+OF_OTHERS = {"kustomization.yaml", "podmonitor.yaml", "prometheusrule.yaml"}
+"""Kinds that are not Kubernetes' own."""
 KUBERNETES_VERSIONS = ("1.29", "1.37")
 """The oldest with everything the manifests use as stable, and the newest whose schemas the package carries."""
 
@@ -30,7 +34,8 @@ BY_KIND = {each["kind"]: each for each in MANIFESTS.values()}
 STATEFUL_SET: dict[str, Any] = BY_KIND["StatefulSet"]["spec"]
 POD: dict[str, Any] = STATEFUL_SET["template"]["spec"]
 WORKER: dict[str, Any] = POD["containers"][0]
-CONFIG: dict[str, str] = BY_KIND["ConfigMap"]["data"]
+(GENERATOR,) = MANIFESTS["kustomization.yaml"]["configMapGenerator"]
+CONFIG = {Path(name).name: (KUBERNETES / name).read_text("utf-8") for name in GENERATOR["files"]}
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
 COMPOSE_WORKERS = {name: service for name, service in COMPOSE.items() if service.get("command", [""])[0] == "worker"}
 
@@ -46,7 +51,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
-@pytest.mark.parametrize("name", [name for name in MANIFESTS if name not in {"kustomization.yaml", "podmonitor.yaml"}])
+@pytest.mark.parametrize("name", [name for name in MANIFESTS if name not in OF_OTHERS])
 def test_a_manifest_is_right_by_kubernetes_own_schema(name: str, version: str) -> None:
     kubernetes_validate.validate(MANIFESTS[name], version, strict=True)
 
@@ -60,6 +65,27 @@ def test_a_wrong_manifest_would_be_found() -> None:
 
 def test_every_manifest_is_deployed() -> None:
     assert set(MANIFESTS["kustomization.yaml"]["resources"]) == set(MANIFESTS) - {"kustomization.yaml"}
+    assert {path.name for path in (KUBERNETES / "config").iterdir()} == CONFIG.keys()
+
+
+def test_the_operators_rules_are_those_of_prometheus() -> None:
+    spec = importlib.util.spec_from_file_location("rules_build", KUBERNETES / "build.py")
+    assert spec and spec.loader
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    path = KUBERNETES / "prometheusrule.yaml"
+
+    assert path.read_text("utf-8") == build.text(), "write it anew: python ops/kubernetes/build.py"
+    assert MANIFESTS[path.name]["spec"] == yaml.safe_load(RULES.read_text("utf-8"))
+
+
+def test_the_job_of_the_pods_tells_their_namespace_and_is_one_that_the_alerts_watch() -> None:
+    assert "jobLabel" not in BY_KIND["PodMonitor"]["spec"]  # then the operator takes namespace and name
+    job = f"any-namespace/{BY_KIND['PodMonitor']['metadata']['name']}"
+    asked = set(re.findall(r'job=~"([^"]+)"', RULES.read_text("utf-8")))
+
+    assert asked and all(re.fullmatch(pattern, job) for pattern in asked)
+    assert not re.search(r'job="', RULES.read_text("utf-8"))
 
 
 def test_all_select_the_pods_of_the_stateful_set() -> None:
@@ -91,7 +117,9 @@ def test_a_monitor_scrapes_the_route_of_the_metrics() -> None:
 def manifest_settings(directory: Path, environment: pytest.MonkeyPatch) -> Settings:
     """The settings of the config map as the pod segmenter-1 reads them."""
     environment.setenv("POD_NAME", "segmenter-1")
-    environment.setenv("KAFKA_PASSWORD", "secret")
+    for each in WORKER["env"]:
+        if "secretKeyRef" in each["valueFrom"]:
+            environment.setenv(each["name"], "secret-of-the-cluster")
     path = directory / "settings.yaml"
     path.write_text(CONFIG["settings.yaml"])
     return load_settings(path, {})
@@ -111,9 +139,11 @@ def test_ports_instance_volumes_and_secret_of_a_pod_are_those_of_its_settings(
     assert settings.instance == "segmenter-1"
     assert environment["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     assert set(environment["KAFKA_PASSWORD"]) == {"secretKeyRef"}
+    assert settings.api_token is not None  # beyond loopback
     assert mounts[str(settings.data_dir)] in claimed  # a volume of each pod's own, which outlives it
     assert WORKER["args"] == ["worker", "--config", "/etc/segmenter/settings.yaml"]
     assert mounts["/etc/segmenter"] == "config" and settings.definitions.name in CONFIG
+    assert {"name": "config", "configMap": {"name": GENERATOR["name"]}} in POD["volumes"]
 
 
 def test_the_definitions_of_the_config_map_are_right() -> None:
@@ -219,3 +249,8 @@ def test_the_unit_starts_again_what_a_start_can_mend_and_leaves_time_to_commit()
     assert prevented == {2, *codes} - {1, 7}  # 7 is verify's
     assert int(unit()["TimeoutStopSec"][0]) >= 15
     assert unit()["DynamicUser"] == ["yes"] and "User" not in unit()
+
+
+def test_the_unit_waits_for_the_clock_without_which_a_worker_refuses_to_start() -> None:
+    for key in ("Wants", "After"):
+        assert {"network-online.target", "time-sync.target"} <= set(unit()[key][0].split())
