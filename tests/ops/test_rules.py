@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stream.metric_families import CLOCK_REASONS, FAMILIES
 from tests.ops.prometheus import ROOT, RULES, exported, names_in, promtool
 
 FOLDER = RULES.parent
@@ -66,6 +67,11 @@ def test_the_runbook_names_cause_check_and_action_of_an_alert(alert):
     assert [word for word in ("Cause", "Check", "Action") if f"**{word}.**" not in text] == []
 
 
+def test_the_runbook_knows_every_reason_for_which_a_clock_stands():
+    text = section("SegmenterClockStandsStill")
+    assert [reason for reason in CLOCK_REASONS if f"`{reason}`" not in text] == []
+
+
 def test_the_runbook_has_no_section_for_an_alert_that_is_gone():
     headings = set(re.findall(r"^### (Segmenter\w+)$", RUNBOOK.read_text("utf-8"), re.M))
     assert headings == {alert["alert"] for alert in ALERTS}
@@ -80,7 +86,5 @@ def test_a_rule_asks_only_for_metrics_that_exist(name, expression):
 
 def test_a_bound_that_a_rule_asks_for_is_one_of_the_histogram():
     bounds = set(re.findall(r'le="([^"]+)"', RULES.read_text("utf-8")))
-    from stream.metric_families import FAMILIES
-
     (latency,) = [family for family in FAMILIES if family.name == "change_latency_seconds"]
     assert bounds <= {str(float(bound)) for bound in latency.buckets}
