@@ -142,7 +142,7 @@ def lines_of(comparison: Comparison, forecast: Forecast | None) -> Iterator[str]
         yield f"{each.how}: {each.kind} {each.name}"
         yield from (f"    {line}" for line in each.what)
     if not comparison.differences:
-        yield "no dimension or segment is other"
+        yield "no event, fact, dimension or segment is other"
     yield from (f"topic to create: {topic} (`segmenter topics create`)" for topic in comparison.topics)
     for name, topic in comparison.untold:
         yield f"warning: who is in {name} already is not told on topic {topic}: segment-memberships has them"

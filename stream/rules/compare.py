@@ -9,12 +9,12 @@ from stream.core.coverage import answers, kept_since, warming_until
 from stream.core.events import FOREVER_MS
 from stream.rules.canonical import by_name, canonical
 from stream.rules.compile import CompiledProgram
-from stream.rules.tree import Definitions, DimensionDefinition, SegmentDefinition
+from stream.rules.tree import Definitions, DimensionDefinition, Match, SegmentDefinition
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One dimension or segment. `how`: added, removed or changed; `what`: the changes, a line each."""
+    """One event, fact, dimension or segment. `how`: added, removed or changed; `what`: the changes, a line each."""
 
     kind: str
     name: str
@@ -96,6 +96,8 @@ def _revision(old: CompiledProgram, new: CompiledProgram) -> str | None:
 def _differences(
     old: tuple[Definitions, CompiledProgram], new: tuple[Definitions, CompiledProgram]
 ) -> Iterator[Difference]:
+    yield from _renamed("event", _events(old[0]), _events(new[0]))
+    yield from _renamed("fact", _facts(old[0]), _facts(new[0]))
     before, after = by_name(old[0]), by_name(new[0])
     parts = [{each.name: each.part for each in program.definitions} for _, program in (old, new)]
     for name, definition in before.items():
@@ -113,6 +115,39 @@ def _differences(
             yield Difference(_kind(definition), name, "changed", what)
 
 
+Named = dict[str, tuple[str, str]]
+"""Name -> what it means, as it is compared and as it is shown."""
+
+
+def _events(definitions: Definitions) -> Named:
+    def shown(match: Match) -> str:
+        named = match.name or "/".join(sorted(match.kinds))
+        return named if match.where is None else f"{named} where {match.where.text}"
+
+    return {name: (canonical(each), ", ".join(map(shown, each))) for name, each in definitions.events.items()}
+
+
+def _facts(definitions: Definitions) -> Named:
+    return {fact.name: (canonical(fact.value), fact.value.text) for fact in definitions.facts}
+
+
+def _renamed(kind: str, before: Named, after: Named) -> Iterator[Difference]:
+    """Events and facts: facts are told in memberships, and answers rest on both."""
+    for name in before:
+        if name not in after:
+            yield Difference(kind, name, "removed")
+    for name, (meaning, shown) in after.items():
+        if name not in before:
+            yield Difference(kind, name, "added", (shown,))
+        elif meaning != before[name][0]:
+            yield Difference(kind, name, "changed", (_turned(before[name][1], shown),))
+
+
+def _turned(old: str, new: str) -> str:
+    """What an expression was and is; the same text may mean something else now."""
+    return f"{old} -> {new}" if old != new else f"{old}, of which a name means something else now"
+
+
 def _kind(definition: DimensionDefinition | SegmentDefinition) -> str:
     return "segment" if isinstance(definition, SegmentDefinition) else "dimension"
 
@@ -124,9 +159,10 @@ def _changes(
         yield from _stages(old, new)
     elif isinstance(old, SegmentDefinition) and isinstance(new, SegmentDefinition):
         if canonical(old.when) != canonical(new.when):
-            yield f"when: {old.when.text} -> {new.when.text}"
+            yield f"when: {_turned(old.when.text, new.when.text)}"
         for what, former, latter in (
             ("topic", old.topic, new.topic),
+            ("action", old.action, new.action),
             ("control_group", _share(old), _share(new)),
             ("salt", old.salt, new.salt),
             ("with", ", ".join(name for name, _ in old.carried), ", ".join(name for name, _ in new.carried)),
@@ -137,6 +173,8 @@ def _changes(
             n for n, _ in new.carried
         ]:
             yield "with: other values"
+        if canonical(old.goal) != canonical(new.goal):
+            yield "goal: another"
 
 
 def _share(definition: SegmentDefinition) -> str | None:
@@ -153,11 +191,8 @@ def _stages(old: DimensionDefinition, new: DimensionDefinition) -> Iterator[str]
         if name not in before:
             yield f"stage {name}: added"
         elif canonical(stage.condition) != canonical(before[name].condition):
-            former = before[name].condition
-            yield (
-                f"stage {name}: {former.text if former else 'otherwise'} -> "
-                f"{stage.condition.text if stage.condition else 'otherwise'}"
-            )
+            texts = (each.text if each else "otherwise" for each in (before[name].condition, stage.condition))
+            yield f"stage {name}: {_turned(*texts)}"
     common = [name for name in before if name in after]
     if common != [name for name in after if name in before]:
         yield f"stages in another order: {', '.join(after)}"

@@ -53,6 +53,28 @@ def test_what_is_added_removed_and_changed_is_named_with_what_changed() -> None:
     assert compared(new).topics == ("wins",)
 
 
+def test_events_and_facts_that_mean_something_else_are_named_and_what_rests_on_them() -> None:
+    old = "facts: {orders: 'count(purchase, 30d)', gone: count(page)}\n" + OLD
+    new = "facts: {orders: 'count(purchase, 60d)', carts: 'count(\"Cart Viewed\")'}\n" + OLD
+    told = [(each.how, each.kind, each.name, *each.what) for each in compared(new, old=old).differences]
+    assert told == [
+        ("removed", "fact", "gone"),
+        ("changed", "fact", "orders", "count(purchase, 30d) -> count(purchase, 60d)"),
+        ("added", "fact", "carts", 'count("Cart Viewed")'),
+    ]
+
+
+def test_an_event_that_is_called_otherwise_now_is_named_and_texts_that_stayed_are_not_shown_twice() -> None:
+    def read(number: int, name: str):
+        text = HEAD.format(number).replace("Order Completed", name) + "segments:\n  keen: {when: count(purchase) > 1}\n"
+        definitions = parse_definitions([("shop.yaml", text)])
+        return definitions, compile_program(definitions)
+
+    event, keen = compare(read(1, "Order Completed"), read(2, "Order Paid")).differences
+    assert (event.kind, event.name, event.what) == ("event", "purchase", ("Order Completed -> Order Paid",))
+    assert keen.what == ("when: count(purchase) > 1, of which a name means something else now",)
+
+
 def test_of_topics_it_is_said_which_are_left_and_where_members_are_not_told() -> None:
     moved = compared(OLD.replace("topic: win-back", "topic: wins"))
     removed = compared(OLD[: OLD.index("segments:")] + "segments:\n  won: {when: 'count(purchase) > 1', topic: wins}\n")
