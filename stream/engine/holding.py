@@ -53,6 +53,7 @@ class Holding:
         self._known: Mapping[str, Control] = {}
         self._released: frozenset[str] = frozenset()
         self._own: dict[str, Control] = {}  # changed key by key: several threads do
+        self._written: set[str] = set()  # of these, what the control topic has: a human may release it from now on
         self.level = FORMER_LEVEL
 
     @property
@@ -84,7 +85,9 @@ class Holding:
         own = dict(self._own)
         try:
             for key, control in own.items():
-                self._controls.write(key, control)
+                if key not in self._written:
+                    self._controls.write(key, control)
+                    self._written.add(key)
             told = self._controls.read()
         except OutcomeUnknown as error:
             raise ControlsUnreachable from error
@@ -95,3 +98,4 @@ class Holding:
         self._released = frozenset(key for key, control in told.items() if control is None)
         for key in own:  # what was decided meanwhile is written with the next look
             self._own.pop(key, None)
+            self._written.discard(key)

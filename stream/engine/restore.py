@@ -42,6 +42,9 @@ ASK_AGAIN_S = 0.1
 SCAN_BATCH = 2_000
 """Customers per write while the wake index is built: bounds memory, large enough to be fast."""
 
+LAST_RECORDS = 2_000
+"""Read from the end of the state topic for its last `meta`, which every commit writes last."""
+
 MOST_COUNTED = 500_000
 """Customers of a partition who are counted while the changelog is read, for which 170 bytes of each are remembered; of
 more the store is read back."""
@@ -119,20 +122,37 @@ class Restorer:
 
     def _restore(self, partition: int, committed: Committed, given_up: Callable[[], bool]) -> Restored:
         first, end = self.offsets.changelog_bounds(partition)
-        restored = self._from_local(partition, committed, first, end, given_up)
-        return restored or self._rebuild(partition, committed, first, end, given_up)
+        found = self._from_local(partition, committed, first, end, given_up)
+        if isinstance(found, Restored):
+            return found
+        self._check_topic(partition, committed, first, end)  # first: a refusal leaves the copy where it is
+        if found:
+            self._set_aside(partition, found)
+        return self._rebuild(partition, committed, first, end, given_up)
+
+    def _check_topic(self, partition: int, committed: Committed, first: int, end: int) -> None:
+        """Raises StartRefused when the end of the state topic says already that it is not that of the committed offset,
+        so that nobody reads all of it to find out."""
+        start, meta = max(first, end - LAST_RECORDS), None
+        for records, _ in self.changelog.read(partition, start, end):
+            for key, value in records:
+                if key == META_KEY:
+                    meta = decode_meta(value or b"")
+        if meta is None and start == first and committed.offset is not None:
+            raise StartRefused(_emptied(partition, committed.offset))
+        if meta is not None and not self._names(meta, committed):
+            raise StartRefused(_disagreement(partition, meta, committed))
 
     # -- the local copy, brought up to date
 
     def _from_local(
         self, partition: int, committed: Committed, first: int, end: int, given_up: Callable[[], bool]
-    ) -> Restored | None:
-        """None: there is no local copy, or it was set aside."""
+    ) -> Restored | str:
+        """Or why the local copy must be set aside; "": there is none."""
         try:
             store = self.stores.open(partition)
         except StoreDamaged as damage:
-            self._set_aside(partition, str(damage))
-            return None
+            return str(damage)
         reason = None
         try:
             data = store.meta()
@@ -162,9 +182,7 @@ class Restorer:
             store.close()
             raise
         store.close()
-        if reason:
-            self._set_aside(partition, reason)
-        return None
+        return reason or ""
 
     def _follow(
         self, partition: int, store: StateStore, position: int, end: int, meta: Meta, given_up: Callable[[], bool]
@@ -201,12 +219,7 @@ class Restorer:
             meta = read.meta
             if meta is None:
                 if committed.offset is not None:
-                    raise StartRefused(
-                        f"partition {partition}: the group has committed offset {committed.offset}, but the "
-                        "state topic holds nothing for it. The state topic was emptied or deleted, or another "
-                        "pipeline used this group. Restore the topic, or begin anew under another `name` and "
-                        "`output_prefix` (all customers are then new)."
-                    )
+                    raise StartRefused(_emptied(partition, committed.offset))
                 meta = self._begin(partition)
                 store.write([], [], [], encode_local(end, meta))
                 return Restored(store, meta, end, rebuilt=True)
@@ -356,6 +369,14 @@ def _entries(key: bytes, value: bytes) -> Iterator[StoredWake]:
         yield wake_of(value), key
     if parked_of(value) != NEVER_MS:
         yield PARKED_AT_MS, key
+
+
+def _emptied(partition: int, offset: int) -> str:
+    return (
+        f"partition {partition}: the group has committed offset {offset}, but the state topic holds nothing for it. "
+        "The state topic was emptied or deleted, or another pipeline used this group. Restore the topic, or begin anew "
+        "under another `name` and `output_prefix` (all customers are then new)."
+    )
 
 
 def _disagreement(partition: int, meta: Meta, committed: Committed) -> str:

@@ -195,9 +195,12 @@ async def test_a_state_topic_that_was_emptied_is_refused():
     await first.assign(0)
     await first.settle()
     world.topics["state", 0].clear()
-    world.stores.clear()
     with pytest.raises(StartRefused, match="holds nothing"):
         await Worker(world, PROGRAM, nonce="second").assign(0)
+    assert world.set_aside == []  # the copy may be all that is left
+    world.stores.clear()
+    with pytest.raises(StartRefused, match="holds nothing"):
+        await Worker(world, PROGRAM, nonce="third").assign(0)
 
 
 async def test_offsets_that_were_reset_are_refused():
@@ -208,6 +211,7 @@ async def test_offsets_that_were_reset_are_refused():
     world.offsets[0] = (2, "0:")
     with pytest.raises(StartRefused, match="would lose or repeat"):
         await Worker(world, PROGRAM, nonce="second").assign(0)
+    assert world.set_aside == []  # the copy is good, and serves again once the offsets are set back
 
 
 class AnswersFromBefore(Reads):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from stream.app.watch import count_held
 from stream.codec.control import Control
 from stream.codec.journal import decode_journal, decode_meta
 from stream.core.holds import PARKED_AT_MS
+from stream.engine.holding import ControlsUnreachable, Holding
 from stream.engine.interfaces import OutcomeUnknown
 from stream.verify.check import check
 from tests.engine.shop import order
@@ -23,9 +26,10 @@ class Switchboard:
     def __init__(self) -> None:
         self.held: dict[str, Control | None] = {}
         self.silent = False
+        self.hears_only = False
 
     def read(self) -> dict[str, Control | None]:
-        if self.silent:
+        if self.silent or self.hears_only:
             raise OutcomeUnknown
         return dict(self.held)
 
@@ -160,6 +164,22 @@ async def test_what_a_worker_held_and_was_killed_before_it_told_is_told_by_the_n
     await third.settle()
     assert shop.board.held["clock"] is None
     assert verified(shop.world, PROGRAM).violations == []
+
+
+async def test_what_was_written_is_not_written_again_over_a_release_when_the_answer_did_not_come() -> None:
+    board = Switchboard()
+    holding = Holding(board)
+    holding.hold("clock", CLOCK)
+    board.hears_only = True
+    with pytest.raises(ControlsUnreachable):
+        holding.refresh()
+    assert holding.in_force.keys() == board.held.keys() == {"clock"}
+
+    board.held["clock"] = None  # somebody releases it
+    board.hears_only = False
+    holding.refresh()
+
+    assert board.held == {"clock": None} and not holding.in_force
 
 
 async def test_while_nobody_knows_what_is_held_the_clock_stands_still_and_says_why() -> None:
