@@ -21,13 +21,13 @@ from stream.kafka.look import Look
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.set_back import OffsetsRefused, apart
 from stream.kafka.skew import measure_skew
-from stream.kafka.topics import HISTORY, TOPIC_CHECKS, examine_topics, input_partitions
+from stream.kafka.topics import COPIES, HISTORY, TOPIC_CHECKS, examine_topics, input_partitions, weak_topics
 from stream.rules.compile import CompiledProgram
 
 LEAST_FREE_BYTES = 1 << 30
 """A worker beside its write buffers and one rebuild needs more than that."""
 
-KAFKA_CHECKS = (*TOPIC_CHECKS, HISTORY, "offsets", "state", "clock")
+KAFKA_CHECKS = (*TOPIC_CHECKS, COPIES, HISTORY, "offsets", "state", "clock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,10 @@ def _topics(settings: Settings, program: CompiledProgram, look: Look) -> Iterato
         yield from (Finding(kind, False, problem.text, problem.remedy) for problem in found)
         if not found:
             yield Finding(kind, True, "of those that are there" if missing else "as they should be")
+    weak = weak_topics(settings, program.extra_topics, look)
+    yield from (Finding(COPIES, False, problem.text, problem.remedy) for problem in weak)
+    if not weak:
+        yield Finding(COPIES, True, "as many of each partition as of the input's")
 
 
 def _history(settings: Settings, program: CompiledProgram, partitions: int, look: Look) -> Finding:

@@ -10,7 +10,8 @@ import typer
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
 from stream.config import Settings
-from stream.kafka.topics import check_topics, create_topics
+from stream.kafka.look import Look
+from stream.kafka.topics import check_topics, create_topics, weak_topics
 
 app = typer.Typer(
     help="Create or check the pipeline's Kafka topics.",
@@ -36,7 +37,15 @@ def create(
     definitions: DefinitionsPath = None,
     broker: Broker = None,
     partitions: Annotated[int, typer.Option(min=1, max=1000, help="Of the input, when it must be made.")] = 4,
-    replication: Annotated[int, typer.Option(min=1, max=7, help="Replication factor of what is made.")] = 1,
+    replication: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=7,
+            help="Replication factor of what is made; as the input's, or 3 where there are brokers.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Create the topics that are missing; the outputs get as many partitions as the input has."""
     settings, extra = _settings(config, broker, name, definitions)
@@ -54,7 +63,8 @@ def check(
 
 
 def _check(settings: Settings, extra: list[str]) -> None:
-    problems = check_topics(settings, extra)
+    look = Look(settings)
+    problems = check_topics(settings, extra, look) + [each.text for each in weak_topics(settings, extra, look)]
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:

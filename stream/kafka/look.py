@@ -21,10 +21,11 @@ CALL_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A topic as it is; `config` is empty where the broker does not tell."""
+    """A topic as it is; `config` is empty where the broker does not tell. `copies`: of the partition with the fewest."""
 
     partitions: int
     config: Mapping[str, str]
+    copies: int = 1
 
 
 class Look:
@@ -57,7 +58,14 @@ class Look:
         listed = ask_topics(self.client, self._heard, self._servers, CALL_S)
         there = {name: listed[name] for name in names if name in listed and listed[name].error is None}
         configs = self._configs(list(there))
-        return {name: Found(len(there[name].partitions), configs[name]) if name in there else None for name in names}
+        return {name: _found(there[name], configs[name]) if name in there else None for name in names}
+
+    def brokers(self) -> int:
+        """How many there are. Raises KafkaUnreachable."""
+        try:
+            return len(self.client.list_topics(timeout=CALL_S).brokers)
+        except KafkaException as exception:
+            raise told(exception, "the number of brokers") from exception
 
     def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         if not names:
@@ -73,6 +81,11 @@ class Look:
                 entries = {}
             configs[resource.name] = {key: entry.value for key, entry in entries.items() if entry.value is not None}
         return configs
+
+
+def _found(listed: Any, config: Mapping[str, str]) -> Found:
+    copies = min((len(each.replicas) for each in listed.partitions.values()), default=1)
+    return Found(len(listed.partitions), config, copies)
 
 
 _UNTOLD = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE, KafkaError.INVALID_REQUEST})

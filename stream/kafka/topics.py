@@ -116,23 +116,24 @@ def tells_append_time(settings: Settings, look: Look | None = None) -> bool:
 
 
 def create_topics(
-    settings: Settings, definitions_topics: Sequence[str], partitions: int, replication: int
+    settings: Settings, definitions_topics: Sequence[str], partitions: int, replication: int | None
 ) -> list[str]:
     """Make what is missing; returns the names made. The input, when it must be made, gets `partitions`; the
     others as many as the input has, the control topic one. The input keeps everything: records of an imported history
-    carry old timestamps."""
+    carry old timestamps. `replication` None: as many copies as the input has, which gets one on each of at most three
+    brokers."""
     look = Look(settings)
     name = settings.topics.input
     there = look.anew([name])[name]
     made = []
     if there is None:
         spec = TopicSpec(name, "input", {"cleanup.policy": "delete", "retention.ms": "-1"})
-        made += _create(look, [spec], partitions, replication)
+        made += _create(look, [spec], partitions, replication or min(MOST_COPIES, look.brokers()))
         there = _await(look, [name])[name]
     specs = plan(settings, definitions_topics, _limit(there))
     found = look.anew([spec.name for spec in specs])
     missing = [spec for spec in specs if found[spec.name] is None]
-    made += _create(look, missing, there.partitions, replication)
+    made += _create(look, missing, there.partitions, replication or there.copies)
     _await(look, made)
     return made
 
@@ -231,7 +232,33 @@ def short_history(settings: Settings, lookback_ms: int, look: Look | None = None
     return TopicProblem(HISTORY, text, remedy)
 
 
+def weak_topics(settings: Settings, definitions_topics: Sequence[str], look: Look | None = None) -> list[TopicProblem]:
+    """Which of the pipeline's topics a broker's failure would stop, or make forget what was acknowledged. A worker
+    starts all the same."""
+    names = [settings.topics.input, *(spec.name for spec in plan(settings, definitions_topics, 0))]
+    return weak_of(settings, (look or Look(settings)).of(names))
+
+
+def weak_of(settings: Settings, found: Mapping[str, Found | None]) -> list[TopicProblem]:
+    """The same of topics as they are, the input among them."""
+    source = found[settings.topics.input]
+    problems = []
+    for name, each in found.items():
+        if each is None or source is None or name == settings.topics.input:
+            continue
+        if each.copies < source.copies:
+            text = f"{name}: found {each.copies} of each partition, expected {source.copies} as of the input"
+            problems.append(TopicProblem(COPIES, text, "kafka-reassign-partitions.sh makes more of them"))
+        elif each.copies >= MOST_COPIES and each.config.get(_MIN_ISR) == "1":
+            text = f"{name}: found {_MIN_ISR}=1, expected 2: what one broker alone has acknowledged goes with it"
+            problems.append(TopicProblem(COPIES, text, _alter(settings, name, _MIN_ISR, "2")))
+    return problems
+
+
 HISTORY = "retention"
+COPIES = "copies"
+MOST_COPIES = 3
+_MIN_ISR = "min.insync.replicas"
 
 _FITS: dict[str, Callable[[str, str], bool]] = {
     "cleanup.policy": lambda actual, expected: actual == expected,
@@ -252,7 +279,10 @@ def _limit(found: Found) -> int:
 
 
 def _create(look: Look, specs: Sequence[TopicSpec], partitions: int, replication: int) -> list[str]:
-    wanted = [NewTopic(spec.name, spec.partitions or partitions, replication, config=spec.config) for spec in specs]
+    safe = {_MIN_ISR: "2"} if replication >= MOST_COPIES else {}
+    wanted = [
+        NewTopic(spec.name, spec.partitions or partitions, replication, config=spec.config | safe) for spec in specs
+    ]
     return [new.topic for new in wanted if make_topic(look.client, new)]
 
 

@@ -63,7 +63,7 @@ def test_the_doctor_finds_nothing_wrong_before_the_first_start_and_while_the_wor
 
     assert set(before) == {
         "settings", "definitions", "data_dir", "listen", "brokers", "topics", "partition counts", "policies",
-        "message limits", "retention", "offsets", "state", "clock",
+        "message limits", "copies", "retention", "offsets", "state", "clock",
     }  # fmt: skip
     assert all(line.startswith("ok: ") for line in before.values()), before
     assert before["clock"] == "ok: this machine's clock and the broker's agree to 0.1 s"
@@ -98,7 +98,7 @@ def test_the_doctor_says_what_it_could_not_check_when_no_broker_answers(pipeline
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert sum("FAILED" in line for line in lines) == 1
-    assert sum("not checked" in line for line in lines) == 8
+    assert sum("not checked" in line for line in lines) == 9
 
 
 def test_a_first_start_is_refused_when_the_input_forgets_sooner_than_definitions_look_back(pipeline: Pipeline) -> None:
