@@ -436,14 +436,6 @@ FAMILIES = (
         "deleted by age. Asked every 30 s.",
         _PARTITION,
     ),
-    Family(
-        _KAFKA,
-        GAUGE,
-        "changelog_records",
-        "How long is each partition's changelog, in offsets? A restore reads all of it; far more than customers: it is "
-        "not compacted.",
-        _PARTITION,
-    ),
     Family(_KAFKA, COUNTER, "produced_records", "How many committed records were written to each topic?", ("topic",)),
     Family(
         _STATE,
@@ -456,10 +448,15 @@ FAMILIES = (
         _STATE,
         GAUGE,
         "restore_remaining_records",
-        "How many changelog records are still to be read? 0 when live.",
+        "How many offsets is it to the changelog's end? Compaction leaves gaps, so records are fewer. 0 when live.",
         _PARTITION,
     ),
-    Family(_STATE, COUNTER, "restore_records", "How many changelog records were read back?"),
+    Family(
+        _STATE,
+        COUNTER,
+        "restore_records",
+        "How many changelog records were read back? Many times the customers: the topic is hardly compacted.",
+    ),
     Family(
         _STATE,
         GAUGE,

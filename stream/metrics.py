@@ -105,7 +105,7 @@ class Metrics(Observer):
         self._members: dict[int, dict[str, int]] = {}
         self._grace_ms = grace_ms
         self._assigned_s: dict[int, float] = {}  # monotonic
-        self._restores: dict[int, tuple[float, int]] = {}  # partition -> (begun, monotonic; records done)
+        self._restores: dict[int, float] = {}  # partition -> begun, monotonic
         self._describe(program, partition_count, loaded_ms)
         self._prepare_flow(output_topics)
         self._prepare_product(program.definitions)
@@ -193,11 +193,10 @@ class Metrics(Observer):
             self._show_standing(partition, CLOCK_REASONS[0])
         self._count_assigned()
 
-    def restoring(self, partition: int, done: int, remaining: int) -> None:
+    def restoring(self, partition: int, done: int, remaining: int, records: int) -> None:
         now_s = time.monotonic()
-        begun_s, before = self._restores.setdefault(partition, (now_s, 0))
-        self._restores[partition] = (begun_s, done)
-        self._families["restore_records"].inc(max(0, done - before))
+        begun_s = self._restores.setdefault(partition, now_s)
+        self._families["restore_records"].inc(records)
         self._set("restore_remaining_records", partition, remaining)
         if done and now_s > begun_s:
             self._set("restore_estimate_seconds", partition, remaining * (now_s - begun_s) / done)
@@ -428,9 +427,6 @@ class Metrics(Observer):
             self._unset("input_headroom_seconds", partition)
         else:
             self._set("input_headroom_seconds", partition, seconds)
-
-    def changelog(self, partition: int, records: int) -> None:
-        self._set("changelog_records", partition, records)
 
     def disk(self, free_bytes: int, size_bytes: int) -> None:
         self._families["data_dir_free_bytes"].set(free_bytes)

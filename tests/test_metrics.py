@@ -392,7 +392,7 @@ async def test_a_partition_that_is_taken_away_leaves_no_series_behind():
     await worker.settle()
     assert value(told, "assigned_partitions", topic="events") == 2
     await worker.engine.revoked([0], "metadata")
-    told.restoring(0, 5, 7)  # from the thread of a restore that has not noticed yet
+    told.restoring(0, 5, 7, 5)  # from the thread of a restore that has not noticed yet
     assert of_partition(told, 0) == set()
     assert of_partition(told, 1) != set()
     assert value(told, "assigned_partitions", topic="events") == 1
@@ -403,7 +403,7 @@ def test_a_partition_being_restored_tells_how_much_is_left():
     told = metrics()
     labels = {"topic": "events", "partition": "3"}
     told.assigned([3])
-    told.restoring(3, 10, 90)
+    told.restoring(3, 10, 90, 8)
     assert value(told, "partition_restoring", **labels) == 1
     assert value(told, "restore_remaining_records", **labels) == 90
     told.restored(3, 100, 4.0, True)

@@ -395,9 +395,9 @@ OPERATION = (
         unit="percentunit",
     ),
     Panel(
-        "Changelog",
-        "Records of the state topic by partition: a restore reads them all.",
-        ((f"segmenter_changelog_records{{{JOB}}}", "{{partition}}"),),
+        "Read back",
+        "Records of the state topic that restores have read. Many times the customers: it is hardly compacted.",
+        ((f"increase(segmenter_restore_records_total{{{JOB}}}[$__rate_interval])", "{{instance}}"),),
     ),
     Panel(
         "Memory",

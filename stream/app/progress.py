@@ -28,7 +28,7 @@ class RestoreProgress(Observer):
         self._rows: dict[int, TaskID] = {}
         self._said: dict[int, float] = {}
 
-    def restoring(self, partition: int, done: int, remaining: int) -> None:
+    def restoring(self, partition: int, done: int, remaining: int, records: int) -> None:
         with self._lock:
             if self._terminal:
                 self._draw(partition, done, remaining)

@@ -38,7 +38,7 @@ class Recent(Observer):
 
     # -- the engine
 
-    def restoring(self, partition: int, done: int, remaining: int) -> None:
+    def restoring(self, partition: int, done: int, remaining: int, records: int) -> None:
         began_s, _, _ = self._restores.get(partition, (time.monotonic(), 0, 0))
         self._restores[partition] = (began_s, done, remaining)
 

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 class Watch:
-    """One for a worker. `topics`: whole names of the input, the changes and the state; `clock` is the worker's own."""
+    """One for a worker. `topics`: whole names of the input and of the changes; `clock` is the worker's own."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Watch:
         kafka: KafkaWatch,
         transactions: Transactions,
         metrics: Metrics,
-        topics: tuple[str, str, str],
+        topics: tuple[str, str],
         data_dir: Path,
         clock: Callable[[], int],
     ) -> None:
@@ -55,7 +55,7 @@ class Watch:
         self._kafka = kafka
         self._transactions = transactions
         self._metrics = metrics
-        self._input, self._changes, self._state = topics
+        self._input, self._changes = topics
         self._data_dir = data_dir
         self._clock = clock
         self._held: dict[tuple[str, int], tuple[int, float]] = {}  # stable end -> seen held back since (monotonic)
@@ -121,8 +121,6 @@ class Watch:
                 if stamp_ms is not None:
                     seconds = (stamp_ms + self._retention_ms - self._clock()) / 1000
             self._metrics.headroom(task.number, seconds)
-        for number, changelog in (await self._ask(self._kafka.ends, self._state, list(ends))).items():
-            self._metrics.changelog(number, changelog.end - changelog.first)
 
     async def _count_wakes(self, live: list[PartitionTask]) -> None:
         now_ms = self._clock()

@@ -237,7 +237,7 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
             await engine.handle(batch)
 
     app.add_agent(segment, customer_events)
-    seen = (topics.input, topics.changes, topics.state)
+    seen = (topics.input, topics.changes)
     watch = Watch(engine, KafkaWatch(settings), transactions, metrics, seen, start.data_dir.path, clock)
     membership = Membership(settings)
     group_watch = GroupWatch(membership.ask, membership.nudge, source.held, die, partitions)
@@ -255,8 +255,10 @@ def build(settings: Settings, program: CompiledProgram, partitions: int, start: 
 def die(error: BaseException) -> NoReturn:
     """End the process at once: nothing uncommitted may be written after an error nobody expected."""
     try:
-        if isinstance(error, SegmenterError):
+        if isinstance(error, SegmenterError) and sys.stderr.isatty():
             print(str(error), file=sys.stderr)
+        elif isinstance(error, SegmenterError):
+            log.critical("worker_failed", error=str(error))
         else:
             log.critical("worker_failed", error=summary(error), exc_info=error)
         sys.stderr.flush()

@@ -52,7 +52,9 @@ class Observer:
     `restoring`, `restored` and `set_aside`, which come from the threads that restore."""
 
     def assigned(self, partitions: list[int]) -> None: ...
-    def restoring(self, partition: int, done: int, remaining: int) -> None: ...
+    def restoring(self, partition: int, done: int, remaining: int, records: int) -> None:
+        """Offsets of the changelog passed and to come, and the records that were just read: compaction leaves gaps."""
+
     def restored(self, partition: int, keys: int, seconds: float, rebuilt: bool) -> None: ...
     def live(self, partition: int, next_offset: int, keys: int, members: dict[str, int]) -> None:
         """Restored, and taking records from `next_offset` on."""

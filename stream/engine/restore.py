@@ -205,7 +205,7 @@ class Restorer:
                         wakes += _entries(key, value)
             if records:
                 store.write(customers, wakes, [], encode_local(after, meta), reserved)
-            self.observer.restoring(partition, after - position, max(0, end - after))
+            self.observer.restoring(partition, after - position, max(0, end - after), len(records))
         return meta
 
     # -- from the changelog alone
@@ -249,7 +249,7 @@ class Restorer:
                 census.take(newest.items())
                 if census.keys > self.most_counted:
                     census = None
-            self.observer.restoring(partition, after - first, max(0, end - after))
+            self.observer.restoring(partition, after - first, max(0, end - after), len(records))
         return _Read(None if meta_bytes is None else decode_meta(meta_bytes), census)
 
     def _index(

@@ -21,7 +21,7 @@ CALL_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A topic as it is; `config` is empty where the broker does not tell. `copies`: of the partition with the fewest."""
+    """A topic as it is; `config` is empty where the broker does not tell; `copies`: of the partition with fewest."""
 
     partitions: int
     config: Mapping[str, str]

@@ -281,8 +281,8 @@ async def test_status_tells_why_a_partitions_clock_stands_still():
 async def test_status_tells_how_far_a_restore_is():
     async with served() as it:
         it.worker.engine.tasks[0] = None
-        it.recent.restoring(0, 300, 100)
-        it.recent.restoring(0, 400, 0)
+        it.recent.restoring(0, 300, 100, 300)
+        it.recent.restoring(0, 400, 0, 100)
         told = (await it.get("/status"))[1]["partitions"][0]["restore"]
         assert told == {"records_done": 400, "records_remaining": 0, "seconds_left": 0.0}
         await it.worker.assign(0)

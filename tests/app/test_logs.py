@@ -117,3 +117,14 @@ def test_a_log_that_can_not_be_written_neither_stops_the_work_nor_keeps_a_failed
         )
 
     assert (done.stdout, done.returncode) == ("goes on\n", 1)
+
+
+def test_what_ends_a_worker_for_a_reason_it_knows_is_a_line_like_all_others_where_nobody_watches() -> None:
+    known = UNHEARD.replace('die(RuntimeError("the end"))', """
+from stream.errors import StartRefused
+die(StartRefused("partition 3: found nothing. Try: begin anew"))""")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", known], capture_output=True, text=True, check=False, timeout=60)
+
+    line = json.loads(done.stderr.splitlines()[-1])
+    assert (line["event"], line["level"], done.returncode) == ("worker_failed", "critical", 5)
+    assert line["error"] == "partition 3: found nothing. Try: begin anew"

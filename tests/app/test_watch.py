@@ -48,7 +48,7 @@ class Watched:
         self.metrics = Metrics(PROGRAM, input_topic="events", partition_count=1, loaded_ms=START)
         self.worker = Worker(self.world, PROGRAM, self.metrics)
         self.broker = Broker()
-        topics = ("events", "changes", "state")
+        topics = ("events", "changes")
         self.watch = Watch(
             self.worker.engine, self.broker, self.worker.producer, self.metrics, topics, directory,
             lambda: self.world.now_ms,
