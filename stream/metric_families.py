@@ -511,7 +511,8 @@ FAMILIES = (
         _STATE,
         COUNTER,
         "store_reads",
-        "How many of those were not held in memory? New customers count too. A large share: raise `cache_customers`.",
+        "How many customers were asked of the store, for they were not held in memory? New ones count too, and those "
+        "of a repeated message. Many beside the lookups: raise `cache_customers`.",
     ),
     Family(
         _STATE,

@@ -46,7 +46,7 @@ class Meta:
     commit_number        of the last commit; 0 before the first
     nonce                of the process that committed: a new owner may reuse a number
     clock_ms             the partition clock
-    wake_cursor_ms       wakes due up to here have fired
+    wake_cursor_ms       wakes due before this have fired, and some that are due at it may have
     program              name, version and hash of the definitions
     run_id               8 hex digits, minted when state begins anew
     partition_count      of the input when the state began

@@ -22,11 +22,11 @@ from stream.core.program import Decider, Definition, Program
 Headers = list[tuple[str, bytes]]
 
 BECAUSE_LIMIT = 20
-"""Conditions named in a change; a reader wants the few that decided."""
+"""Conditions named in a change, and items of a list in one; a reader wants the few that decided."""
 
 EXPRESSION_LIMIT = 512
 VALUE_LIMIT = 256
-"""Characters of a text within a reason, items of a list: a reason shows a value, `with` carries it."""
+"""Characters of a text within a reason, which shows a value; `with` carries it. Lists are cut at `BECAUSE_LIMIT`."""
 
 DIMENSION_CHANGED = "segmenter.dimension.changed.v1"
 SEGMENT_ENTERED = "segmenter.segment.entered.v1"

@@ -2,8 +2,9 @@
 
 The model. A *partition* reads its log in order. Every customer has a *profile*: what their definitions must remember
 (`cells`), their present *answers*, and `wake_ms`, the next instant at which an answer may change although nothing
-happens. Two things move a customer: an *event*, and a *wake*. Both go through one door, `transition.advance`, which
-judges the customer at one instant and returns the changes.
+happens. An *event* moves a customer, or a *wake*, or *other definitions* (which end what they no longer have:
+`migration`). All go through one door, `transition.advance`, which judges the customer at one instant and returns the
+changes.
 
 Time. A customer's own time, `now_ms`, never goes back. A record is judged at its event time, or, when it is late, at
 the customer's latest judged instant. A wake is judged at its due instant. The partition's clock is moved from outside,

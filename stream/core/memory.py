@@ -1,6 +1,6 @@
 """Recent message ids of a customer: an event that comes twice counts once.
 
-Bounded in number and age. An event older than something already forgotten might be a repeat that can no longer be
+Bounded in number and age. An event no newer than something already forgotten might be a repeat that can no longer be
 recognised: it is too old (unless the definitions accept it). Events without an id are never repeats.
 
 Kept as bytes, oldest first: of each id a mark of eight, of its event time eight (signed, little-endian). So a state

@@ -1,6 +1,7 @@
 """A customer's state: who they are, what they are in, what their definitions must remember, when to ask again.
 
-Only `core.transition` changes a profile. What stands per definition is in the order of the program's definitions.
+Answers change in `core.transition` alone, and where definitions change in `core.migration`. What stands per definition
+is in the order of the program's definitions.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Profile:
 
     @property
     def standings(self) -> Standings:
-        """To read, and in `core.transition` to change."""
+        """To read; whoever changes an answer changes them too."""
         if self.unpacked_standings is None:
             self.unpacked_standings = Standings.unpack(self.packed_standings)
         return self.unpacked_standings

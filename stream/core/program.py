@@ -106,10 +106,10 @@ class Ask:
 class Program(Protocol):
     """Compiled definitions. Every method is pure; `cells` changes only in `fold`.
 
-    version     the revision of the definitions
-    files       (name, text) of each file they were compiled from
-    layout      the cells, in their order; `merged_at`: where behind them the number of merged entries stands
-    fingerprint of the layout: two releases that say the same read each other's cells
+    version      the revision of the definitions
+    files        (name, text) of each file they were compiled from
+    layout       the cells, in their order; `merged_at`: where behind them the number of merged entries stands
+    fingerprint  of the layout: two releases that say the same read each other's cells
     """
 
     name: str

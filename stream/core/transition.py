@@ -1,4 +1,5 @@
-"""The one door: the only place where a customer's answers change.
+"""The one door: the only place where a customer is judged and gets other answers. (What definitions no longer have
+ends in `core.migration`.)
 
 `advance(profile, stimulus, program)` judges a customer at one instant and returns what changed. The profile is changed
 in place; when the program raises, the profile is half done and its owner must drop it.

@@ -4,8 +4,8 @@ At rest a customer is the bytes that were committed, and their digest behind the
 hundred of them, all over memory, which the garbage collector walks; to read the bytes anew costs no more than to fetch
 those (docs/performance.md). A profile that is being changed is held by the partition's `pending` until the commit.
 
-The cache has two generations: what is used or committed comes into the young one; when that is full it becomes the
-old one, and what nobody used since is forgotten with the old.
+The cache has two generations: what is committed, or comes from the store, is put into the young one; when that is full
+it becomes the old one, and what was not put there since is forgotten with the old.
 
 What was committed is in the changelog, so the store may have it later: when the changelog has grown by so much that it
 is this one's turn, and before it is forgotten. A customer of whom much is heard is so written once for many commits.

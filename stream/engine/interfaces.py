@@ -1,7 +1,8 @@
 """The outside as the engine sees it. `stream.kafka` and `stream.store` implement it; a simulation can too.
 
-Calls of `Transactions`, `Offsets`, `ChangelogReader` and `StateStore` block and are made from worker threads, never
-from the event loop.
+Calls of `Transactions`, `Offsets` and `ChangelogReader` block and are made from worker threads, never from the event
+loop, but for `ahead_ms` and `meta_offset`, which ask nobody. Those of `StateStore` read a local disk: single customers
+are read and written on the loop, a whole partition from a thread.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class CommitReport:
     clock_lags_ms: list[int] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=dict)  # name of a track event ("" for other kinds) -> arrived
     touched: int = 0  # customers looked up
-    store_reads: int = 0  # of them, those that the cache did not hold
+    store_reads: int = 0  # customers that the cache did not hold; of a repeated message too, which touches nobody
     committed_ms: int = 0
     earlier: dict[str, int] = field(default_factory=dict)  # customers of earlier revisions of the definitions
     warming: dict[str, int] = field(default_factory=dict)  # definition -> until when it is for some customer
