@@ -168,6 +168,14 @@ class _Story:
         cells = self.profile.cells if self.profile is not None else self.program.blank()
         return self.program.facts(cells, now_ms)
 
+    def turns(self, names: Iterable[str], now_ms: int) -> Iterator[tuple[str, int]]:
+        """Of definitions, the proven instants at which their answers change by themselves if nothing happens."""
+        for name in list(names)[:EXPLAINED] if self.profile is not None else ():
+            assert self.profile is not None
+            until_ms = self.program.valid_until(self.index(name), self.profile.cells, now_ms)
+            if until_ms is not None:
+                yield name, until_ms
+
     def because(self, names: Iterable[str], now_ms: int) -> tuple[Decider, ...]:
         if self.profile is None:
             return ()
@@ -215,7 +223,12 @@ def _event(given: CaseGiven, start_ms: int, offset: int) -> Event:
 def _compare(case: str, row: CaseExpect, story: _Story, now_ms: int) -> Iterator[Failure]:
     def failure(what: str, found: str, expected: str, names: Iterable[str] = ()) -> Failure:
         message = f'case "{case}", at {_offset(row.at_ms)}: {what}'
-        return Failure(case, Problem(row.place, message, found, expected), story.because(names, now_ms))
+        start_ms = now_ms - row.at_ms
+        turns = [
+            f"`{name}` turns by itself at {_offset(at_ms - start_ms)}" for name, at_ms in story.turns(names, now_ms)
+        ]
+        problem = Problem(row.place, message, found, expected, "; ".join(turns) or None)
+        return Failure(case, problem, story.because(names, now_ms))
 
     for dimension, expected in row.stages.items():
         found = story.answer(dimension)

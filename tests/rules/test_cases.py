@@ -74,6 +74,11 @@ def test_a_view_in_a_case_tells_its_name_as_one_that_comes_from_kafka_does() -> 
     assert run_cases(definitions, compile_program(definitions)).failures == ()
 
 
+def test_of_an_answer_that_time_will_change_it_is_said_when() -> None:
+    (failure,) = run(case([BOUGHT], ["{at: 29d, entered: quiet}"])).failures
+    assert failure.problem.hint == "`quiet` turns by itself at 30d"
+
+
 def test_a_wrong_stage_says_what_was_found_and_what_was_expected() -> None:
     assert problems([BOUGHT], ["{at: 1d12h, stage: asleep}"]) == [
         ('case "a case", at 1d12h: stage', "active", "asleep"),
