@@ -6,7 +6,9 @@ As if the worker were behind until the end of the file and then caught up at `--
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NamedTuple
 
@@ -17,7 +19,7 @@ from stream.cli.definitions import load
 from stream.codec.inbound import MAX_BYTES, decode
 from stream.codec.instants import LAST_MS, from_text
 from stream.codec.outbound import Encoder, Origin
-from stream.core.events import FOREVER_MS, Decoded, Erasure, Event, Reason, Rejected
+from stream.core.events import FOREVER_MS, Decoded, Erasure, Event, Ignored, Reason, Rejected
 from stream.core.partition import Counts, Partition, Position
 from stream.core.profile import Profile
 from stream.core.program import Program
@@ -27,6 +29,7 @@ RUN_ID = "00000000"
 """A replay is no run: the same file gives the same ids."""
 
 WAKES_AT_ONCE = 5_000
+MOST_NAMED = 5
 
 NO_KEY = b"?"
 """Stands for the record's key where the payload names nobody: the codec then says what is wrong with its id."""
@@ -61,11 +64,46 @@ def replay(
         changes += 1
         out.write(value + b"\n")
 
-    counts = replay_lines(_lines(file), program, until_ms, write, _tell_rejected)
+    passed_over = PassedOver(frozenset(program.event_names))
+    counts = replay_lines(_lines(file), program, until_ms, write, _tell_rejected, passed_over)
     out.flush()
+    for line in passed_over.told():
+        typer.echo(line, err=True)
     names = ("received", "accepted", "duplicate", "late", "ignored", "rejected", "erased")
     told = ", ".join(f"{getattr(counts, name)} {name}" for name in names if getattr(counts, name))
     typer.echo(f"replayed {told or 'nothing'}: {changes} changes", err=True)
+
+
+@dataclass(slots=True)
+class PassedOver:
+    """What came and counted for little: most of it is right so, but a typing error lies here too."""
+
+    asked: frozenset[str]  # names of events that the definitions ask for
+    types: Counter[str] = field(default_factory=Counter)
+    names: Counter[str] = field(default_factory=Counter)
+    clamped: int = 0
+
+    def see(self, item: Decoded, time_ms: int, until_ms: int | None) -> None:
+        if isinstance(item, Ignored):
+            self.types[item.kind] += 1
+        elif isinstance(item, Event):
+            if item.kind == "track" and item.name not in self.asked:
+                self.names[item.name] += 1
+            self.clamped += until_ms is not None and time_ms > until_ms
+
+    def told(self) -> Iterator[str]:
+        if self.types:
+            yield f"ignored, of a type that is none of track, identify, page, screen, group: {_most(self.types)}"
+        if self.names:
+            yield f"events that no definition names: {_most(self.names)}"
+        if self.clamped:
+            yield f"later than --until, and taken for that instant: {self.clamped}"
+
+
+def _most(found: Counter[str]) -> str:
+    rest = len(found) - MOST_NAMED
+    named = ", ".join(f"{name!r} ({count})" for name, count in found.most_common(MOST_NAMED))
+    return named + (f" and {rest} more" if rest > 0 else "")
 
 
 def replay_lines(
@@ -74,13 +112,14 @@ def replay_lines(
     until_ms: int | None,
     emit: Callable[[bytes], Any],
     reject: Callable[[Rejected], Any],
+    passed_over: PassedOver | None = None,
 ) -> Counts:
     """The lines through one partition that is behind until their end and then catches up at `until_ms`.
 
     `emit` gets each change's value as JSON bytes, in order, `reject` each line that can't be used; `Rejected.offset` is
     the line's number from 0. Blank lines are passed over.
     """
-    replaying = _Replay(program, until_ms, emit, reject)
+    replaying = _Replay(program, until_ms, emit, reject, passed_over)
     for number, line in enumerate(lines):
         if line.strip():
             replaying.take(line, number)
@@ -97,7 +136,9 @@ class _Replay:
         until_ms: int | None,
         emit: Callable[[bytes], Any],
         reject: Callable[[Rejected], Any],
+        passed_over: PassedOver | None = None,
     ) -> None:
+        self._passed_over = passed_over
         self._until_ms = until_ms
         self._emit = emit
         self._reject = reject
@@ -124,6 +165,8 @@ class _Replay:
         )
         if isinstance(item, Event | Erasure):
             self._newest_ms = max(self._newest_ms, time_ms)
+        if self._passed_over is not None:
+            self._passed_over.see(item, time_ms, self._until_ms)
         self._partition.take(item, self._clock_ms)
         self._settle()
 

@@ -50,6 +50,21 @@ def test_one_order_and_silence_give_the_changes_of_the_worked_example() -> None:
     assert all(change["replayed"] for change in changes)
 
 
+def test_what_was_passed_over_is_told_with_its_names() -> None:
+    events = [
+        order("kim", START_MS),
+        {**order("kim", START_MS + 1, "m-2"), "event": "order completed"},
+        {**order("kim", START_MS + 2, "m-3"), "type": "Track"},
+        order("kim", START_MS + 400 * DAY_MS, "m-4"),
+    ]
+    _, result = replay(events, until="2026-06-01T00:00:00Z")
+    assert result.stderr.splitlines()[:-1] == [
+        "ignored, of a type that is none of track, identify, page, screen, group: 'Track' (1)",
+        "events that no definition names: 'order completed' (1)",
+        "later than --until, and taken for that instant: 1",
+    ]
+
+
 def test_the_same_file_prints_the_same_bytes_twice() -> None:
     events = [order(f"c{number % 7}", START_MS + number * DAY_MS // 3, f"m{number}") for number in range(60)]
 
