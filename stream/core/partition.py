@@ -360,9 +360,10 @@ class Partition:
         """Bring a customer of an earlier revision to the program, for what happens at `before_ms`: wakes due before
         it fire as the former definitions have it, and the customer is judged by the new ones just before it."""
         assert self.migration is not None, "a customer of another revision, and nothing to carry over"
-        revision, was_parked = profile.revision, profile.parked_ms != NEVER_MS
+        revision = profile.revision
         carrier = self.migration.carrier(revision)
         self._fire_before(profile, before_ms, decided_ms, carrier.old)
+        was_parked = profile.parked_ms != NEVER_MS
         at_ms = max(profile.now_ms, before_ms - 1)
         revised = Revised(at_ms, decided_ms, replayed, revision, self._revision)
         changes = carrier.carry(profile, revised, self.migration.began_ms, self.hold)

@@ -406,3 +406,16 @@ def test_what_was_kept_back_and_is_released_comes_by_the_clock_before_the_sweep_
     house.revise(program(2, "segments:\n" + QUIET + segment("buyer", "count(purchase, 365d) >= 1")), at(13))
     house.partition.sweep(at(14), 10)
     assert told(house)[0] == ("quiet", "in", at(10), "clock")
+
+
+def test_who_is_let_go_by_the_former_definitions_and_kept_back_by_the_new_ones_is_found_at_the_release() -> None:
+    lapsing = "segments:\n" + segment("lapsing", "count(purchase, 10d) == 0 and count(purchase, 20d) >= 1")
+    house = House(program(1, lapsing)).take(order(0))
+    house.partition.set_hold("clock", True, at(1))
+    house.take(view(12)).commit()  # in lapsing since day 10, which is kept back
+    house.revise(program(2, lapsing + segment("gone", "count(purchase, 15d) == 0")), at(12))
+    house.take(view(25)).commit()  # out of it since day 20; gone since day 15, kept back too
+    assert told(house) == []
+    house.partition.set_hold("clock", False, at(26))
+    house.step(at(27))
+    assert [(name, to, by) for name, to, _, by in told(house)] == [("gone", "in", "clock")]
