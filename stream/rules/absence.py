@@ -7,8 +7,8 @@ into a segment is needed only where the answer is not a plain no.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from stream.rules.reach import OPERATORS, offset_ms, opened
@@ -17,18 +17,24 @@ from stream.rules.tree import (
     Arithmetic,
     Call,
     Compare,
+    DimensionDefinition,
     FirstSeen,
+    InSegment,
     Leaf,
     Literal,
     Match,
     Node,
     Not,
     Or,
+    SegmentDefinition,
     Selector,
     Silent,
+    StageOf,
     Type,
 )
 from stream.rules.walk import calculate, shape
+
+Others = Mapping[str, DimensionDefinition | SegmentDefinition]
 
 
 class _Open:
@@ -41,10 +47,12 @@ _OF_NOTHING: dict[str, Any] = {"count": 0, "sum": 0, "distinct": 0, "active_days
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A customer without events of these selectors (none given: any customer). `just_seen`: for the first time, now."""
+    """A customer without events of these selectors (none given: any customer). `just_seen`: for the first time, now.
+    `others`: the file's dimensions and segments by name, to which conditions refer."""
 
     without: Sequence[Selector] = ()
     just_seen: bool = False
+    others: Others = field(default_factory=dict)
 
     def answer(self, condition: Node) -> bool | None:
         """Whether the condition holds; None when that depends on what is not known here."""
@@ -63,6 +71,9 @@ class Customer:
                 return False if self.just_seen else None  # nobody is silent yet
             case Compare():
                 return self._compare(condition)
+            case InSegment():
+                segment = self.others.get(condition.segment)
+                return self.answer(segment.when) if isinstance(segment, SegmentDefinition) else None
         value = self._value(condition)
         return None if isinstance(value, _Open) else value is True
 
@@ -93,7 +104,9 @@ class Customer:
                 return _OF_NOTHING.get(node.word)
             case FirstSeen() if self.just_seen:
                 return 0.0
-            case And() | Or() | Not() | Compare() | Silent():
+            case StageOf():
+                return self._stage(self.others.get(node.dimension))
+            case And() | Or() | Not() | Compare() | Silent() | InSegment():
                 answer = self.answer(node)
                 return OPEN if answer is None else answer
             case Call(function="if"):
@@ -103,6 +116,14 @@ class Customer:
                 return self._arithmetic(node)
         offset = offset_ms(node)
         return OPEN if offset is None else offset
+
+    def _stage(self, dimension: DimensionDefinition | SegmentDefinition | None) -> Any:
+        """The first that holds, if all before it surely don't."""
+        for stage in dimension.stages if isinstance(dimension, DimensionDefinition) else ():
+            holds = True if stage.condition is None else self.answer(stage.condition)
+            if holds is not False:
+                return stage.name if holds else OPEN
+        return OPEN
 
     def _arithmetic(self, node: Arithmetic) -> Any:
         if node.type is Type.INSTANT:

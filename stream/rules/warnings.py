@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from stream.errors import Place, Problem
-from stream.rules.absence import Customer
+from stream.rules.absence import Customer, Others
+from stream.rules.canonical import by_name
 from stream.rules.history import KINDS
 from stream.rules.reach import always_holds, contradicts_itself, offset_ms, opened
 from stream.rules.tree import (
@@ -42,10 +43,11 @@ def warnings(definitions: Definitions) -> list[Problem]:
     if not definitions.dimensions and not definitions.segments:
         place = Place(definitions.source[0][0] if definitions.source else "-", 1, 1)
         found.append(Problem(place, "there is no dimension and no segment: nothing will ever change"))
+    others = by_name(definitions)
     for dimension in definitions.dimensions:
-        found.extend(_of_dimension(dimension))
+        found.extend(_of_dimension(dimension, others))
     for segment in definitions.segments:
-        found.extend(_of_segment(segment))
+        found.extend(_of_segment(segment, others))
     for case in definitions.cases:
         found.extend(_of_case(definitions, case))
     for node in _all_nodes(definitions):
@@ -119,15 +121,16 @@ class _Where:
     condition: Node
     admits: Callable[[Customer], bool | None]
     windowed_counts: bool
+    others: Others
 
     def keeps_out(self, *selectors: Selector) -> bool:
         """Whether those without such events can't get in, or only after a while that the author thought of."""
-        if self.admits(Customer(selectors)) is False:
+        if self.admits(Customer(selectors, others=self.others)) is False:
             return True
-        return Customer(selectors, just_seen=True).answer(self.condition) is False
+        return Customer(selectors, True, self.others).answer(self.condition) is False
 
 
-def _of_dimension(dimension: DimensionDefinition) -> Iterator[Problem]:
+def _of_dimension(dimension: DimensionDefinition, others: Others) -> Iterator[Problem]:
     earlier: list[Node] = []
     for stage in dimension.stages:
         if stage.condition is None:
@@ -138,15 +141,15 @@ def _of_dimension(dimension: DimensionDefinition) -> Iterator[Problem]:
             return False if any(customer.answer(node) is True for node in before) else customer.answer(own)
 
         # In a dimension `count(x, w) == 0` is a stage of its own among the others, and meant.
-        yield from _of_condition(_Where(stage.condition, admits, windowed_counts=False))
+        yield from _of_condition(_Where(stage.condition, admits, False, others))
         earlier.append(stage.condition)
     yield from _forgotten_null(dimension)
 
 
-def _of_segment(segment: SegmentDefinition) -> Iterator[Problem]:
+def _of_segment(segment: SegmentDefinition, others: Others) -> Iterator[Problem]:
     when = segment.when
-    yield from _of_condition(_Where(when, lambda customer: customer.answer(when), windowed_counts=True))
-    answer = Customer().answer(when)
+    yield from _of_condition(_Where(when, lambda customer: customer.answer(when), True, others))
+    answer = Customer(others=others).answer(when)
     if answer is False or contradicts_itself(when):
         yield Problem(segment.place, f"`{segment.name}` can hold nobody", when.text[:80])
     elif answer is True or always_holds(when):
@@ -257,7 +260,7 @@ def _forgotten_null(dimension: DimensionDefinition) -> Iterator[Problem]:
     named: set[tuple[str, tuple[str, ...]]] = set()
     for stage in dimension.stages:
         for node in descendants(stage.condition) if stage.condition is not None else ():
-            if isinstance(node, Trait):
+            if isinstance(node, Trait) and node.type is not Type.BOOLEAN:  # null is no; `not` and `!=` are told above
                 traits.setdefault((node.source, node.path), node)
             if isinstance(node, Compare) and node.op in ("==", "!="):
                 sides = (opened(node.left), opened(node.right))
@@ -266,7 +269,7 @@ def _forgotten_null(dimension: DimensionDefinition) -> Iterator[Problem]:
     for key, trait in traits.items():
         if key not in named:
             last = dimension.stages[-1].name
-            message = f"customers without this trait fall to `{last}`"
+            message = f"customers without this trait fall to a later stage, to `{last}` if no other holds"
             hint = f"give them a stage of their own, first: `- unknown: {trait.source}.{trait.name} == null`"
             yield Problem(trait.place, message, trait.text, None, hint)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream.rules.warnings import warnings
-from tests.rules.texts import LINES, SHOP, dimension, load, places, segment
+from tests.rules.texts import HEAD, LINES, SHOP, dimension, load, places, segment
 
 NEVER, JUST_SEEN, NEITHER = "`never` is earlier than all", "only just seen", "neither ever happened"
 
@@ -127,6 +127,24 @@ def test_a_dimension_that_rests_on_a_trait_and_forgets_null_is_doubted() -> None
 
 def test_a_dimension_that_names_null_is_left_in_peace() -> None:
     assert warnings(load(dimension("u: traits.age == null", "a: traits.age < 25", "b: otherwise"))) == []
+
+
+def test_a_yes_or_no_in_a_dimension_is_no_where_nothing_is_known() -> None:
+    assert warnings(load(dimension("a: traits.consent == true", "b: traits.consent", "c: otherwise"))) == []
+
+
+GUARDED = {
+    "another segment": 'segments:\n  b: {when: orders >= 1}\n  s: {when: in("b") and last(purchase) <= ago(3d)}\n',
+    "a stage": "dimensions:\n  d: {stages: [{none: orders == 0}, {some: otherwise}]}\n"
+    'segments:\n  s: {when: d == "some" and last(purchase) <= ago(3d)}\n',
+}
+
+
+@pytest.mark.parametrize("by", GUARDED)
+def test_a_condition_may_be_guarded_by_what_it_refers_to(by: str) -> None:
+    guarded = GUARDED[by]
+    assert warnings(load(HEAD + guarded)) == []
+    assert warnings(load(HEAD + guarded.replace("orders >= 1", "orders >= 0").replace("orders == 0", "orders == 7")))
 
 
 def test_a_stage_is_guarded_by_the_stages_before_it() -> None:
