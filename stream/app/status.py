@@ -135,7 +135,9 @@ class EngineStatus:
             "lag": None if task.end is None else max(0, task.end - task.partition.next_offset),
             "clock": to_text_or_none(task.partition.clock_ms),
             "blocked": self._blocked(task),
-            "next_wake": None if task.next_wake_ms is None else to_text(task.next_wake_ms + task.settings.grace_ms),
+            "next_wake": (
+                None if task.next_wake_ms is None else to_text_or_none(task.next_wake_ms + task.settings.grace_ms)
+            ),
             "wakes": self._recent.wakes(number),
             "definitions": task.meta.program["hash"],
             "revision": task.meta.program["version"],

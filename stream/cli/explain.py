@@ -8,7 +8,7 @@ import typer
 
 from stream.cli.definitions import load
 from stream.cli.settings import Broker, ConfigFile, DefinitionsPath, Name, settings_of
-from stream.codec.instants import to_text
+from stream.codec.instants import to_text, to_text_or_none
 from stream.codec.journal import META_KEY, decode_meta
 from stream.codec.snapshot import decode_profile
 from stream.codec.wide_json import json_bytes
@@ -75,6 +75,11 @@ def _find(properties: dict[str, str], topic: str, key: bytes, program: CompiledP
     return found
 
 
+def _instant(instant_ms: int) -> str:
+    """What a trait of the far future brings may lie beyond what RFC 3339 can write."""
+    return to_text_or_none(instant_ms) or "an instant beyond the year 9999"
+
+
 def describe(profile: Profile, program: CompiledProgram) -> list[str]:
     """The answers of a profile as lines, at its latest judged instant."""
     now_ms, cells = profile.now_ms, profile.cells
@@ -90,16 +95,16 @@ def describe(profile: Profile, program: CompiledProgram) -> list[str]:
         warming_ms = (profile.warming or {}).get(index)
         if warming_ms is not None:
             why = "what it asks about was not kept before the definitions were changed"
-            lines.append(f"{definition.name}: {shown}{since}, undecided until {to_text(warming_ms)}: {why}")
+            lines.append(f"{definition.name}: {shown}{since}, undecided until {_instant(warming_ms)}: {why}")
             continue
         until_ms = program.valid_until(index, cells, now_ms)
-        until = "" if until_ms is None else f", until {to_text(until_ms)} if nothing happens"
+        until = "" if until_ms is None else f", until {_instant(until_ms)} if nothing happens"
         lines.append(f"{definition.name}: {shown}{since}{until}")
         lines.extend(f"    {_reason(decider)}" for decider in program.because(index, cells, now_ms))
     for name, value in program.facts(cells, now_ms).items():
         lines.append(f"fact {name} = {_shown(value)}")
     if profile.wake_ms < FOREVER_MS:
-        lines.append(f"asked again at {to_text(profile.wake_ms)}")
+        lines.append(f"asked again at {_instant(profile.wake_ms)}")
     return lines
 
 

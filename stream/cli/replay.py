@@ -86,10 +86,10 @@ class PassedOver:
     def see(self, item: Decoded, time_ms: int, until_ms: int | None) -> None:
         if isinstance(item, Ignored):
             self.types[item.kind] += 1
-        elif isinstance(item, Event):
-            if item.kind == "track" and item.name not in self.asked:
-                self.names[item.name] += 1
-            self.clamped += until_ms is not None and time_ms > until_ms
+        elif isinstance(item, Event) and item.kind == "track" and item.name not in self.asked:
+            self.names[item.name] += 1
+        if isinstance(item, Event | Erasure) and until_ms is not None:
+            self.clamped += item.time_ms == until_ms < time_ms
 
     def told(self) -> Iterator[str]:
         if self.types:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import shlex
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -112,7 +113,8 @@ def offsets(
     for each in places:
         typer.echo(each)
     if places and not yes:
-        raise OffsetsRefused("to set them back: `segmenter state offsets --yes`")
+        named = f" --config {shlex.quote(str(config))}" if config is not None else ""
+        raise OffsetsRefused(f"to set them back: `segmenter state offsets --yes{named}`")
     if places:
         typer.echo("waiting until the group has no members", err=True)
         set_back(settings, places)

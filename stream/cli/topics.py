@@ -51,20 +51,22 @@ def create(
     settings, extra = _settings(config, broker, name, definitions)
     for topic in create_topics(settings, extra, partitions, replication):
         typer.echo(f"created {topic}")
-    _check(settings, extra)
+    _check(settings, extra, weak=False)  # who asks for few copies gets them
 
 
 @app.command()
 def check(
     config: ConfigFile = None, name: Name = None, definitions: DefinitionsPath = None, broker: Broker = None
 ) -> None:
-    """Say what about the topics would lose, double or stop something; exit code 1 when anything is."""
-    _check(*_settings(config, broker, name, definitions))
+    """Say what about the topics would lose, double or stop something, or would when a broker fails; exit code 1 when
+    anything is."""
+    _check(*_settings(config, broker, name, definitions), weak=True)
 
 
-def _check(settings: Settings, extra: list[str]) -> None:
+def _check(settings: Settings, extra: list[str], weak: bool) -> None:
     look = Look(settings)
-    problems = check_topics(settings, extra, look) + [each.text for each in weak_topics(settings, extra, look)]
+    problems = check_topics(settings, extra, look)
+    problems += [each.text for each in weak_topics(settings, extra, look)] if weak else []
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:

@@ -69,10 +69,7 @@ def properties_of(call: dict[str, Any], kind: str) -> dict[str, Any]:
     and category within them."""
     properties: dict[str, Any] = call.get("traits" if kind in _WITH_TRAITS else "properties") or {}
     if kind in _VIEWS:
-        for field in ("name", "category"):
-            stated = call.get(field)
-            if stated is not None:
-                properties.setdefault(field, stated)
+        return {field: call[field] for field in ("name", "category") if call.get(field) is not None} | properties
     return properties
 
 

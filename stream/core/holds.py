@@ -68,6 +68,8 @@ class Hold:
             answer = judged[index]
             if mode is Mode.FREE or answer == present[index]:
                 continue
+            if present[index] < 0 and answer == 0 and program.definitions[index].is_segment:
+                continue  # not judged yet and out are the same to the outside
             if mode is Mode.WHOLLY:
                 shown[index] = max(present[index], 0)
                 continue

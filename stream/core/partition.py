@@ -183,8 +183,8 @@ class Partition:
             profile = self._profile(customer_id) if revision != self._revision else None
             if profile is None or profile.revision == self._revision:
                 continue
-            if profile.parked_ms != NEVER_MS:
-                self._unpark(profile)
+            if profile.parked_ms != NEVER_MS and self._unpark(profile) and profile.wake_ms > until_ms:
+                continue  # what was kept back comes first, by the clock; the next round meets the customer again
             self._carry_over(profile, until_ms + 1, self.clock_ms, until_ms < self._replay_until[1])
             self._index(profile)
             self._touch(customer_id, profile)

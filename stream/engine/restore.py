@@ -125,16 +125,20 @@ class Restorer:
         found = self._from_local(partition, committed, first, end, given_up)
         if isinstance(found, Restored):
             return found
-        self._check_topic(partition, committed, first, end)  # first: a refusal leaves the copy where it is
+        self._check_topic(partition, committed, first, end, given_up)  # first: a refusal leaves the copy where it is
         if found:
             self._set_aside(partition, found)
         return self._rebuild(partition, committed, first, end, given_up)
 
-    def _check_topic(self, partition: int, committed: Committed, first: int, end: int) -> None:
+    def _check_topic(
+        self, partition: int, committed: Committed, first: int, end: int, given_up: Callable[[], bool]
+    ) -> None:
         """Raises StartRefused when the end of the state topic says already that it is not that of the committed offset,
-        so that nobody reads all of it to find out."""
+        so that nobody reads all of it to find out; GivenUp."""
         start, meta = max(first, end - LAST_RECORDS), None
         for records, _ in self.changelog.read(partition, start, end):
+            if given_up():
+                raise GivenUp
             for key, value in records:
                 if key == META_KEY:
                     meta = decode_meta(value or b"")

@@ -39,7 +39,7 @@ class Sweeper:
                     return
                 async with self._lock:
                     if task in self._live():
-                        self._sweep(task, chunk)
+                        self._sweep(task, min(chunk, budget))
                 budget -= chunk
             if not sweeping:
                 return

@@ -17,7 +17,7 @@ from stream.config import Settings
 from stream.engine.interfaces import Committed
 from stream.errors import SegmenterError
 from stream.kafka.errors import create, error_of
-from stream.kafka.last_commits import LastCommit
+from stream.kafka.last_commits import LastCommit, LastCommits
 from stream.kafka.look import told
 from stream.kafka.offsets import KafkaOffsets
 from stream.kafka.settings import side_config
@@ -65,18 +65,28 @@ def apart(settings: Settings, last: Sequence[LastCommit]) -> list[Apart]:
     found = []
     for each in last:
         place = committed[each.partition]
-        if each.meta is None or not each.meta.commit_number or place.commit_number > each.meta.commit_number:
+        if each.meta is None or not each.meta.commit_number:
             continue
         if (place.offset, place.commit_number) == (each.meta.next_offset, each.meta.commit_number):
             continue
-        if each.journal is not None and each.journal.commit_number > each.meta.commit_number:
+        if each.journal is not None and _lags(settings, each.partition, each.meta, each.journal.commit_number):
             raise OffsetsRefused(
                 f"partition {each.partition}: found commit {each.meta.commit_number} on the state topic and commit "
                 f"{each.journal.commit_number} on the journal, expected the same: the state topic lacks its newest "
                 "records. Restore it from a copy, or begin anew under another `name` and `output_prefix`."
             )
-        found.append(Apart(each.partition, each.meta, place))
+        if place.commit_number <= each.meta.commit_number:
+            found.append(Apart(each.partition, each.meta, place))
     return found
+
+
+def _lags(settings: Settings, partition: int, meta: Meta, journaled: int) -> bool:
+    """Whether the state topic lacks a commit that the journal has. While workers run the journal, read after it, may
+    have gone on; then the state has too by now."""
+    if journaled <= meta.commit_number:
+        return False
+    again = next(each.meta for each in LastCommits(settings).read() if each.partition == partition)
+    return again is None or again.commit_number < journaled
 
 
 def set_back(settings: Settings, places: Sequence[Apart]) -> None:

@@ -7,7 +7,7 @@ into a segment is needed only where the answer is not a plain no.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from stream.rules.tree import (
     Selector,
     Silent,
     StageOf,
+    Trait,
     Type,
 )
 from stream.rules.walk import calculate, shape
@@ -48,11 +49,14 @@ _OF_NOTHING: dict[str, Any] = {"count": 0, "sum": 0, "distinct": 0, "active_days
 @dataclass(frozen=True, slots=True)
 class Customer:
     """A customer without events of these selectors (none given: any customer). `just_seen`: for the first time, now.
-    `others`: the file's dimensions and segments by name, to which conditions refer."""
+    `others`: the file's dimensions and segments by name, to which conditions refer. `unknown`: (source, path) of a
+    trait that was never told."""
 
     without: Sequence[Selector] = ()
     just_seen: bool = False
     others: Others = field(default_factory=dict)
+    unknown: tuple[str, tuple[str, ...]] | None = None
+    _found: dict[str, Any] = field(default_factory=dict)  # of the others, each once
 
     def answer(self, condition: Node) -> bool | None:
         """Whether the condition holds; None when that depends on what is not known here."""
@@ -72,8 +76,8 @@ class Customer:
             case Compare():
                 return self._compare(condition)
             case InSegment():
-                segment = self.others.get(condition.segment)
-                return self.answer(segment.when) if isinstance(segment, SegmentDefinition) else None
+                inside: bool | None = self._once(condition.segment, self._membership)
+                return inside
         value = self._value(condition)
         return None if isinstance(value, _Open) else value is True
 
@@ -105,7 +109,9 @@ class Customer:
             case FirstSeen() if self.just_seen:
                 return 0.0
             case StageOf():
-                return self._stage(self.others.get(node.dimension))
+                return self._once(node.dimension, self._stage)
+            case Trait() if (node.source, node.path) == self.unknown:
+                return None
             case And() | Or() | Not() | Compare() | Silent() | InSegment():
                 answer = self.answer(node)
                 return OPEN if answer is None else answer
@@ -116,6 +122,14 @@ class Customer:
                 return self._arithmetic(node)
         offset = offset_ms(node)
         return OPEN if offset is None else offset
+
+    def _once(self, name: str, find: Callable[[DimensionDefinition | SegmentDefinition | None], Any]) -> Any:
+        if name not in self._found:
+            self._found[name] = find(self.others.get(name))
+        return self._found[name]
+
+    def _membership(self, segment: DimensionDefinition | SegmentDefinition | None) -> bool | None:
+        return self.answer(segment.when) if isinstance(segment, SegmentDefinition) else None
 
     def _stage(self, dimension: DimensionDefinition | SegmentDefinition | None) -> Any:
         """The first that holds, if all before it surely don't."""

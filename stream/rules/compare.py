@@ -144,8 +144,8 @@ def _renamed(kind: str, before: Named, after: Named) -> Iterator[Difference]:
 
 
 def _turned(old: str, new: str) -> str:
-    """What an expression was and is; the same text may mean something else now."""
-    return f"{old} -> {new}" if old != new else f"{old}, of which a name means something else now"
+    """What an expression was and is; the same text may mean something else now, by its names or the zone."""
+    return f"{old} -> {new}" if old != new else f"{old}, which means something else now"
 
 
 def _kind(definition: DimensionDefinition | SegmentDefinition) -> str:

@@ -119,7 +119,7 @@ def _may_be_named(world: World, kind: str, entry: Entry, pattern: re.Pattern[str
     name, place = entry.key.value, entry.key.place
     if not pattern.fullmatch(name) or len(name) > MAX_LENGTH:
         allowed = "small letters, digits and _" if pattern is IDENTIFIER else "small letters, digits, - and _"
-        hint = hidden(name) or legal_name(name, pattern)
+        hint = hidden(name, blanks=False) or legal_name(name, pattern)
         expected = f"{allowed}, a letter first, at most {MAX_LENGTH} characters"
         world.report(place, f"this name of {_a(kind)} can't be used", name[:80], expected, hint)
         return False

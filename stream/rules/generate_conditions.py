@@ -178,7 +178,7 @@ class CustomerExpressions(Expressions):
         last = self._cell(self._needs.index(last_key(node.selector)))
         seen = self._cell(self._needs.index(FIRST_SEEN))
         source = f"({last} if {last} > {seen} else {seen}) + {node.duration_ms}"
-        return self._until(("silent", last, node.duration_ms), source)
+        return self._until(("silent", last, node.duration_ms), lambda: source)
 
     def _compare(self, node: Compare) -> str:
         newest = newest_levels(node)
@@ -246,7 +246,7 @@ class CustomerExpressions(Expressions):
             return f"(len({times}) >= {level})"
         there = times if level == 1 else f"len({times}) >= {level}"
         source = f"{times}[-{level}] + {leaf.window_ms} if {there} else {NEVER_MS}"
-        return self._until(("newest", times, leaf.window_ms, level), source)
+        return self._until(("newest", times, leaf.window_ms, level), lambda: source)
 
     def _against(self, against: Against) -> str | None:
         leaf = against.leaf
@@ -272,12 +272,13 @@ class CustomerExpressions(Expressions):
 
     # -- what slides with the clock ------------------------------------------------------------------------------------
 
-    def _until(self, key: tuple[object, ...], source: str) -> str:
-        """A truth that holds before an instant and never again."""
+    def _until(self, key: tuple[object, ...], source: Callable[[], str]) -> str:
+        """A truth that holds before an instant and never again. `source` gives the instant, and may emit what goes
+        before it: at the place to which the truth belongs, which may be above the present one."""
 
         def write() -> str:
             holds, border = self.lines.new("b"), self.lines.new("x")
-            self.lines.emit(f"{border} = {source}")
+            self.lines.emit(f"{border} = {source()}")
             self.lines.emit(f"{holds} = now < {border}")
             self.lines.emit(f"if {holds} and {border} < nxt: nxt = {border}")
             return holds
@@ -303,17 +304,25 @@ class CustomerExpressions(Expressions):
         constant = -slope * (left.constant - right.constant)
         sides = [(-slope, left), (slope, right)]
         terms = [(turn * times, node, side) for turn, side in sides for times, node in side.terms]
-        sources = [self._named(node) for _, node, _ in terms]
-        unknown = [found for (_, node, side), each in zip(terms, sources) if (found := _unknown(node, side, each))]
-        key = tuple(sorted(f"{times}{canonical(node)}" for times, node, _ in terms)), bool(unknown)
-        total = " ".join(f"{'+' if times > 0 else '-'} {each}" for (times, _, _), each in zip(terms, sources))
+        may_be_unknown = any(_unknown(node, side, "_") for _, node, side in terms)
+        key = tuple(sorted(f"{times}{canonical(node)}" for times, node, _ in terms)), may_be_unknown
+
+        def named() -> tuple[str, list[str]]:
+            """The terms added up, and what tells that one of them makes its side null. Emits names for them here."""
+            sources = [self._named(node) for _, node, _ in terms]
+            unknown = [found for (_, node, side), each in zip(terms, sources) if (found := _unknown(node, side, each))]
+            total = " ".join(f"{'+' if times > 0 else '-'} {each}" for (times, _, _), each in zip(terms, sources))
+            return total, unknown
 
         def until(later: int) -> str:
             rest = constant + later
-            source = f"{total} {'-' if rest < 0 else '+'} {abs(rest)}".strip().removeprefix("+ ")
-            if unknown:
-                source = f"{NEVER_MS} if {' or '.join(unknown)} else {source}"
-            return self._until(("until", *key, constant + later), source)
+
+            def source() -> str:
+                total, unknown = named()
+                border = f"{total} {'-' if rest < 0 else '+'} {abs(rest)}".strip().removeprefix("+ ")
+                return f"{NEVER_MS} if {' or '.join(unknown)} else {border}" if unknown else border
+
+            return self._until(("until", *key, rest), source)
 
         if op in ("==", "!="):
             same = f"({until(1)} and not {until(0)})"
@@ -322,6 +331,7 @@ class CustomerExpressions(Expressions):
         holds = until(later)
         if not negated:
             return holds
+        unknown = named()[1] if may_be_unknown else []
         return f"(not {' and not '.join([holds, *(f'({each})' for each in unknown)])})"
 
     def _searched(self, node: Compare) -> str:

@@ -68,7 +68,7 @@ def unit_advice(amount: str, unit: str) -> str | None:
     if unit not in _WITHOUT_LENGTH:
         return None
     units, length = _WITHOUT_LENGTH[unit]
-    days = int(Fraction(amount[:20]) * length)
+    days = int(Fraction(amount.replace("_", "")[:20]) * length)
     days = days if 0 < days * UNIT_MS["d"] <= MAX_DURATION_MS else length
     advice = f"{units} have no fixed length, write {days}d"
     return f"write `min` for minutes; {advice}" if unit == "m" else advice

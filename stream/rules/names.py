@@ -29,6 +29,11 @@ WORDS = frozenset({
     "false", "null", "never", "now", "any", "page", "screen", "first_seen", "last_seen", "traits", "group",
     "properties", "context", "timestamp", "audience",
 })  # fmt: skip
+WORDS_OF_VALUES = {
+    "null": "null", "none": "null", "nil": "null", "undefined": "null", "true": "true", "false": "false",
+}  # fmt: skip
+"""What others write for our values, in small letters."""
+
 INSTANTS = ("now", "first_seen", "last_seen")
 """They stand bare, without brackets."""
 

@@ -37,8 +37,9 @@ def slip(text: str, error: yaml.MarkedYAMLError) -> Slip:
     message = ", ".join(part for part in (error.context, error.problem) if part)
     line_start = text.rfind("\n", 0, index) + 1
     before = text[max(line_start, index - LOOKED_BACK) : index]
-    hint = hidden(text[max(line_start, index - LOOKED_BACK) : index + 1])
-    return Slip(index, message, hint or _hint(text, index, before, error.problem or ""))
+    indent = before[: len(before) - len(before.lstrip())]
+    hint = hidden(indent + text[index : index + 1]) or _hint(text, index, before, error.problem or "")
+    return Slip(index, message, hint)
 
 
 def _hint(text: str, index: int, before: str, problem: str) -> str | None:

@@ -9,7 +9,7 @@ from stream.rules.expressions import Syntax
 from stream.rules.functions import FUNCTIONS, INSTEAD, VALUES
 from stream.rules.history import HistoryChecker, everything, unknown_function
 from stream.rules.literals import without_currency
-from stream.rules.names import INSTANTS, did_you_mean, either, suggestion
+from stream.rules.names import INSTANTS, WORDS_OF_VALUES, did_you_mean, either, suggestion
 from stream.rules.tree import Fact, FirstSeen, Leaf, Node, Now, Property, StageOf, Trait, TraitDeclaration, Type
 from stream.rules.world import World
 
@@ -100,8 +100,10 @@ class CustomerScope:
 
     def _meant(self, name: str, beside_text: bool) -> str | None:
         known = {*self.world.facts, *self.world.dimensions, *self.world.events, *INSTANTS}
+        if name.lower() in WORDS_OF_VALUES:
+            return f"write {WORDS_OF_VALUES[name.lower()]}"
         if (trait := self._declared(name)) is not None:
-            return f"write {trait}"
+            return f'write {trait}; or "{name}" in quotes, if that text is meant' if beside_text else f"write {trait}"
         if (amount := without_currency(name)) is not None:
             return f"amounts are plain numbers: {amount}"
         if beside_text and suggestion(name, known) is None:

@@ -109,7 +109,7 @@ def _stage(world: World, item: Value) -> StageText | None:
     name = entry.key.value
     if not STAGE.fullmatch(name) or len(name) > MAX_LENGTH:
         expected = f"small letters, digits, - and _, a letter or digit first, at most {MAX_LENGTH} characters"
-        hint = hidden(name) or legal_name(name, STAGE)
+        hint = hidden(name, blanks=False) or legal_name(name, STAGE)
         world.report(entry.key.place, "this name of a stage can't be used", name[:80], expected, hint)
     if isinstance(entry.value, Mapping):
         message = "a stage with keys of its own is not supported yet"

@@ -124,7 +124,9 @@ def contained(item: Any, collection: Any) -> bool:
 
 
 def sign(left: Any, right: Any) -> int | None:
-    """-1, 0 or 1 as left is before, at or after right; None when they can't be compared."""
+    """-1, 0 or 1 as left is before, at or after right; None when they can't be compared: null has no order."""
+    if left is None or right is None:
+        return None
     if equal(left, right):
         return 0
     return -1 if less(left, right) else 1 if more(left, right) else None

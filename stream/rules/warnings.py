@@ -73,7 +73,8 @@ def _of_case(definitions: Definitions, case: Case) -> Iterator[Problem]:
                 yield Problem(step.place, message, value, value.lower())
             if "." in name and name in declared.get(step.event["type"], {}):
                 message = f"a call has no key `{name}`: the declaration names the path to it"
-                yield Problem(step.place, message, name, "{" + name.replace(".", ": {", 1) + ": ...}}")
+                nested = "{" + name.replace(".", ": {") + ": ..." + "}" * (name.count(".") + 1)
+                yield Problem(step.place, message, name, nested)
 
 
 def _all_nodes(definitions: Definitions) -> Iterator[Node]:
@@ -123,6 +124,10 @@ class _Where:
     windowed_counts: bool
     others: Others
 
+    def keeps_out_unknown(self, trait: Trait) -> bool:
+        """Whether those of whom the trait was never told can't get in."""
+        return self.admits(Customer(others=self.others, unknown=(trait.source, trait.path))) is False
+
     def keeps_out(self, *selectors: Selector) -> bool:
         """Whether those without such events can't get in, or only after a while that the author thought of."""
         if self.admits(Customer(selectors, others=self.others)) is False:
@@ -157,10 +162,10 @@ def _of_segment(segment: SegmentDefinition, others: Others) -> Iterator[Problem]
 
 
 def _of_condition(where: _Where) -> Iterator[Problem]:
-    yield from _negated(where.condition, True)
+    yield from _negated(where, where.condition, True)
     for compare, op, positive in _comparisons(where.condition, True):
         effective = op if positive else _NEGATED[op]
-        yield from _fail_open(compare, effective)
+        yield from _fail_open(where, compare, effective)
         for left, right, turned in (
             (compare.left, compare.right, effective),
             (compare.right, compare.left, _TURNED[effective]),
@@ -225,7 +230,7 @@ def _two_instants(where: _Where, compare: Compare, op: str) -> Iterator[Problem]
     yield Problem(compare.place, message, compare.text[:80], None, hint)
 
 
-def _fail_open(compare: Compare, op: str) -> Iterator[Problem]:
+def _fail_open(where: _Where, compare: Compare, op: str) -> Iterator[Problem]:
     """Who said nothing is neither; under `not` a plain `==` is the same trap."""
     if op != "!=":
         return
@@ -234,25 +239,30 @@ def _fail_open(compare: Compare, op: str) -> Iterator[Problem]:
         if isinstance(side, Trait) and (side.type is Type.BOOLEAN or (side.type is Type.ANY and boolean)):
             if isinstance(other, Literal) and other.value is None:
                 continue
+            if where.keeps_out_unknown(side):
+                continue
             said = other.value if isinstance(other, Literal) else None
-            hint = f"without them: {side.text} == {'false' if said is True else 'true'}" if boolean else None
+            hint = f"without them: add `and {side.text} != null`"
+            if boolean and compare.op == op:
+                hint = f"without them: {side.text} == {'false' if said is True else 'true'}"
             message = "this also holds for customers of whom nothing is known: null differs from both"
             yield Problem(compare.place, message, compare.text[:80], None, hint)
 
 
-def _negated(node: Node, positive: bool) -> Iterator[Problem]:
+def _negated(where: _Where, node: Node, positive: bool) -> Iterator[Problem]:
     """`not traits.vip`, said of a trait by itself."""
     match node:
         case And() | Or():
             for part in node.parts:
-                yield from _negated(part, positive)
+                yield from _negated(where, part, positive)
         case Not():
-            yield from _negated(node.part, not positive)
+            yield from _negated(where, node.part, not positive)
         case Fact():
-            yield from _negated(node.value, positive)
-        case Trait() if not positive:
+            yield from _negated(where, node.value, positive)
+        case Trait() if not positive and not where.keeps_out_unknown(node):
             message = "this also holds for customers of whom nothing is known: `not null` is true"
-            yield Problem(node.place, message, f"not {node.text}", None, f"without them: {node.text} == false")
+            hint = f"without them: add `and {node.text} != null`"
+            yield Problem(node.place, message, f"not {node.text}", None, hint)
 
 
 def _forgotten_null(dimension: DimensionDefinition) -> Iterator[Problem]:

@@ -386,6 +386,13 @@ def test_who_is_carried_over_while_silence_is_held_enters_no_new_segment_by_it(k
     assert [(name, to, by) for name, to, _, by in told(house)[1:]] == [("quiet", "in", "clock")]
 
 
+def test_who_is_not_in_a_new_segment_is_kept_back_from_nothing() -> None:
+    house = House(program(1, BUYER)).take(order(0)).step(at(1))
+    house.partition.set_hold("clock", True, at(2))
+    house.revise(program(2, BUYER + segment("many", "count(purchase, 365d) >= 9")), at(3)).take(view(4))
+    assert house.profile().parked_ms < at(0)  # type: ignore[union-attr]
+
+
 def test_a_stage_that_is_gone_ends_at_once_while_time_is_held_and_the_next_one_comes_with_the_release() -> None:
     new = program(2, lifecycle(10, names=("fresh", "inactive")))
     house = House(TEN).take(order(0)).step(at(1))

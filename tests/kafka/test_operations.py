@@ -229,7 +229,7 @@ def test_offsets_that_have_expired_are_set_back_from_the_state_and_nothing_is_lo
     after = committed_offsets(pipeline.address, group, pipeline.input)
 
     assert "are those of its state" in while_it_runs.stdout
-    assert asked.returncode == 1 and "`segmenter state offsets --yes`" in asked.stderr
+    assert asked.returncode == 1 and "`segmenter state offsets --yes --config" in asked.stderr
     assert "are those of its state" in done.stdout
     assert after == before
     pipeline.send([(customer, ORDER | {"messageId": "m-2"}, int(time.time() * 1000)) for customer in customers])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stream.rules.cases import CaseReport, run_cases
 from stream.rules.compile import compile_program
 from stream.rules.load import parse_definitions
@@ -190,3 +192,36 @@ def test_a_silence_between_two_rows_is_covered_too() -> None:
     given = [BOUGHT, "{at: 40d, event: Order Completed}"]
     report = run(case(given, ["{at: 40d, in: buyer}"]))
     assert sides(report, "silent(purchase, 30d)") == (True, True)
+
+
+RHYTHM = """\
+definitions: 1
+events: {purchase: Order Completed}
+traits: {consent: boolean}
+facts:
+  gap: (last(purchase) - first(purchase)) / (count(purchase) - 1)
+AUDIENCE
+segments:
+  overdue: {when: last(purchase) < ago(2 * gap)}
+  overdue-good: {when: last(purchase) < ago(2 * gap) and count(purchase) > 3}
+  on-time: {when: not (last(purchase) < ago(2 * gap)) and count(purchase) > 3}
+"""
+
+
+@pytest.mark.parametrize("audience", ["", "audience: traits.consent == true"])
+def test_a_border_that_several_conditions_share_is_known_wherever_it_is_asked_for(audience: str) -> None:
+    given = ["{at: 0d, traits: {consent: true}}", *(f"{{at: {day}d, event: Order Completed}}" for day in range(4))]
+    expect = [
+        "{at: 5d, in: on-time, not_in: [overdue, overdue-good]}",
+        "{at: 5d1ms, entered: [overdue, overdue-good], exited: on-time}",
+        "{at: 6d, in: on-time, not_in: [overdue, overdue-good]}",
+    ]
+    text = RHYTHM.replace("AUDIENCE", audience) + "cases:\n" + case(given, expect)
+    definitions = parse_definitions([(FILE, text)])
+    failures = run_cases(definitions, compile_program(definitions)).failures
+    assert [failure.problem.message.rpartition(": ")[2] for failure in failures] == [
+        "on-time",
+        "overdue",
+        "overdue-good",
+    ]
+    assert all(failure.because for failure in failures)  # reasons ask for the border once more

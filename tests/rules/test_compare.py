@@ -72,7 +72,7 @@ def test_an_event_that_is_called_otherwise_now_is_named_and_texts_that_stayed_ar
 
     event, keen = compare(read(1, "Order Completed"), read(2, "Order Paid")).differences
     assert (event.kind, event.name, event.what) == ("event", "purchase", ("Order Completed -> Order Paid",))
-    assert keen.what == ("when: count(purchase) > 1, of which a name means something else now",)
+    assert keen.what == ("when: count(purchase) > 1, which means something else now",)
 
 
 def test_of_topics_it_is_said_which_are_left_and_where_members_are_not_told() -> None:

@@ -94,6 +94,8 @@ def test_a_limit_computed_from_the_history_turns_on_time() -> None:
         ("last(purchase) + 30d <= now", False),
         ("now - last(purchase) > 1d", False),
         ("(now - last(purchase)) / 1d > 1", False),
+        ("(now - last(purchase)) / 1d <= traits.age", False),
+        ("(now - last(purchase)) / 1d >= traits.age", False),
         ("traits.age >= 25", False),
         ("not (traits.age >= 25)", True),
         ("traits.age != 25", True),

@@ -26,7 +26,7 @@ DOUBTFUL = {
     "group.opted != true": (9, "nothing is known"),
     "not traits.consent": (13, "nothing is known"),
     "not (traits.consent == true)": (14, "nothing is known"),
-    "traits.consent == true and not (orders == 0 or traits.consent)": (56, "nothing is known"),
+    "orders > 3 and not (orders == 0 or traits.consent)": (44, "nothing is known"),
     'count("purchase") >= 1': (9, "not your `purchase`"),
     'count("page") >= 1': (9, "track calls that are called so"),
     'last("Order Completed ") > ago(1d)': (9, "called so is rare"),
@@ -48,6 +48,9 @@ MEANT = [
     "first(purchase) == last(purchase) and orders >= 1",
     "traits.consent == true",
     "traits.consent == true or orders > 1 and not (orders > 3)",
+    "not traits.consent and traits.consent != null",
+    "not (traits.consent == true) and traits.consent != null",
+    "not traits.consent and traits.consent == false",
     'count("Order Completed") >= 1',
     "count(page) >= 1",
     "count(purchase where revenue > 100) >= 1",
@@ -74,13 +77,25 @@ def test_a_guarded_condition_is_left_in_peace(when: str) -> None:
     [
         ("traits.consent != true", "traits.consent == false"),
         ("traits.consent != false", "traits.consent == true"),
-        ("not traits.consent", "traits.consent == false"),
     ],
 )
 def test_the_hint_leaves_out_those_of_whom_nothing_is_known_and_nobody_else(when: str, instead: str) -> None:
     (doubted,) = warnings(load(segment(when)))
     assert doubted.hint == f"without them: {instead}"
     assert warnings(load(segment(instead))) == []
+
+
+@pytest.mark.parametrize("when", ["not traits.consent", "not (traits.consent == true or orders > 7)"])
+def test_under_not_the_hint_is_a_guard_that_can_be_added_as_it_stands(when: str) -> None:
+    (doubted,) = warnings(load(segment(when)))
+    assert doubted.hint == "without them: add `and traits.consent != null`"
+    assert warnings(load(segment(f"{when} and traits.consent != null"))) == []
+
+
+def test_a_file_in_which_segments_name_each_other_again_and_again_is_warned_of_at_once() -> None:
+    chain = [f's{n}: {{when: in("s{n - 1}") and orders > {n} or not in("s{n - 1}")}}' for n in range(1, 40)]
+    load_at_once = load(HEAD + "segments:\n  s0: {when: orders > 1}\n" + "".join(f"  {each}\n" for each in chain))
+    assert isinstance(warnings(load_at_once), list)
 
 
 def test_an_event_of_the_files_own_name_may_be_called_alike() -> None:

@@ -66,7 +66,9 @@ def _event(expected: Expected, lives: dict[str, _Life], sent: Sent, time_ms: int
     life.events.append((time_ms, sent.kind))
     life.judged_ms = now_ms
     if not passed_over:
-        _judge(expected, sent.customer, life, now_ms, "event", by_time)
+        # What a browse can't bear on is not asked again at an instant that silence has passed.
+        alone = sent.kind == BROWSE and by_time is not None and not expected.holds and now_ms not in due
+        _judge(expected, sent.customer, life, now_ms, "event", by_time, {"browsing"} if alone else None)
         life.looked_ms = now_ms
     life.remember(sent.message_id, time_ms)
 
@@ -119,9 +121,16 @@ EVENTS = {PURCHASE: "Order Completed", BROWSE: "Product Viewed"}
 
 
 def _judge(
-    expected: Expected, customer: str, life: _Life, now_ms: int, cause: str, by_time: dict[str, object] | None = None
+    expected: Expected,
+    customer: str,
+    life: _Life,
+    now_ms: int,
+    cause: str,
+    by_time: dict[str, object] | None = None,
+    names: set[str] | None = None,
 ) -> None:
-    answers = _answers(life, now_ms)
+    """`names`: only these."""
+    answers = {name: answer for name, answer in _answers(life, now_ms).items() if names is None or name in names}
     told: dict[str, object] = {"lifecycle": life.stage, **life.within}
     kept = {name for name, answer in answers.items() if answer != told[name]}
     kept = {name for name in kept if _is_held(expected.holds, name, life, now_ms, answers[name], cause, by_time)}

@@ -40,10 +40,11 @@ def test_the_expectation_is_what_the_oracle_tells(seed: int) -> None:
             assert told == sorted(expect(items).rows, key=lambda row: row[0])
 
 
-def test_of_a_held_answer_that_came_and_went_a_late_event_tells_nothing() -> None:
-    def sent(kind: str, at_ms: int) -> Sent:
-        return Sent("c", kind, at_ms, at_ms, f"m-{kind}-{at_ms}")
+def sent(kind: str, at_ms: int) -> Sent:
+    return Sent("c", kind, at_ms, at_ms, f"m-{kind}-{at_ms}")
 
+
+def test_of_a_held_answer_that_came_and_went_a_late_event_tells_nothing() -> None:
     released_ms = BROWSING_MS + KEEN_MS
     items = [
         (0, ("hold", 0, "segment/keen")),
@@ -57,6 +58,22 @@ def test_of_a_held_answer_that_came_and_went_a_late_event_tells_nothing() -> Non
     ]
 
     assert [row[2] for row in expect(items).rows] == ["lifecycle", "browsing", "browsing"]
+
+
+def test_a_browse_asks_nothing_of_purchases_at_an_instant_that_silence_has_passed() -> None:
+    """Kept back and gone again while it was held: it is not told, though the late browse is judged where it was."""
+    released_ms = KEEN_MS + 2
+    items = [
+        (0, ("record", 0, sent(PURCHASE, 0))),
+        (1, ("hold", 1, "segment/keen")),
+        (1, ("record", 1, sent(PURCHASE, 1))),
+        (2, ("clock", released_ms, None)),
+        (2, ("release", released_ms, "segment/keen")),
+        (2, ("clock", released_ms, None)),
+        (2, ("record", released_ms, sent(BROWSE, 1))),
+    ]
+
+    assert [row[2] for row in expect(items).rows] == ["lifecycle", "browsing"]
 
 
 def oracle_log(world: World, partition: int, items: list) -> Log:
