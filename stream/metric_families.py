@@ -149,7 +149,7 @@ FAMILIES = (
         GAUGE,
         "watch_completed_timestamp_seconds",
         "When was all answered that is asked beside the work? Also told where nothing is to be asked. Older than a "
-        "minute: open transactions, retention, headroom, changelog, wakes to come or customers held are old too.",
+        "minute: open transactions, retention, headroom, wakes to come or customers held are old too.",
     ),
     Family(
         _WORKER,
