@@ -43,6 +43,9 @@ class _Open:
 
 
 OPEN = _Open()
+DEEPEST = 20
+"""Definitions that refer to one another are followed so far: a warning is advice."""
+
 _OF_NOTHING: dict[str, Any] = {"count": 0, "sum": 0, "distinct": 0, "active_days": 0}
 
 
@@ -57,6 +60,7 @@ class Customer:
     others: Others = field(default_factory=dict)
     unknown: tuple[str, tuple[str, ...]] | None = None
     _found: dict[str, Any] = field(default_factory=dict)  # of the others, each once
+    _asked: list[str] = field(default_factory=list)  # of the others, those on the way
 
     def answer(self, condition: Node) -> bool | None:
         """Whether the condition holds; None when that depends on what is not known here."""
@@ -76,7 +80,7 @@ class Customer:
             case Compare():
                 return self._compare(condition)
             case InSegment():
-                inside: bool | None = self._once(condition.segment, self._membership)
+                inside: bool | None = self._once(condition.segment, self._membership, None)
                 return inside
         value = self._value(condition)
         return None if isinstance(value, _Open) else value is True
@@ -109,7 +113,7 @@ class Customer:
             case FirstSeen() if self.just_seen:
                 return 0.0
             case StageOf():
-                return self._once(node.dimension, self._stage)
+                return self._once(node.dimension, self._stage, OPEN)
             case Trait() if (node.source, node.path) == self.unknown:
                 return None
             case And() | Or() | Not() | Compare() | Silent() | InSegment():
@@ -123,10 +127,18 @@ class Customer:
         offset = offset_ms(node)
         return OPEN if offset is None else offset
 
-    def _once(self, name: str, find: Callable[[DimensionDefinition | SegmentDefinition | None], Any]) -> Any:
-        if name not in self._found:
-            self._found[name] = find(self.others.get(name))
-        return self._found[name]
+    def _once(
+        self, name: str, find: Callable[[DimensionDefinition | SegmentDefinition | None], Any], too_deep: Any
+    ) -> Any:
+        """What one of the others says; `too_deep` behind a long chain of them."""
+        if name in self._found:
+            return self._found[name]
+        if len(self._asked) >= DEEPEST:
+            return too_deep
+        self._asked.append(name)
+        found = self._found[name] = find(self.others.get(name))
+        self._asked.pop()
+        return found
 
     def _membership(self, segment: DimensionDefinition | SegmentDefinition | None) -> bool | None:
         return self.answer(segment.when) if isinstance(segment, SegmentDefinition) else None
